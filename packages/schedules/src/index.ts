@@ -1,0 +1,1 @@
+export type { NoiseSchedule } from './schedule.js';

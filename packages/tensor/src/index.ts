@@ -1,0 +1,8 @@
+import '#gradients';
+
+export type { Condition, Denoiser } from './denoiser.js';
+export { lookup } from './lookup.js';
+export { countParams, disposeParams, mapParams, type Params, zipParams } from './params.js';
+export { philox } from './philox.js';
+export { type Rng, rng } from './rng.js';
+export { valueAndGrad } from './value-and-grad.js';

@@ -1,0 +1,37 @@
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe } from 'vitest';
+
+export type BackendName = 'cpu' | 'wasm' | 'tensorflow';
+
+// tfjs-node is native and optional: it counts as a backend only where it really loads.
+// The name is in a variable so that no bundler or type checker looks for it.
+const native = '@tensorflow/tfjs-node';
+const hasTensorflow = await import(native).then(
+  () => true,
+  () => false,
+);
+
+/** Makes `name` the active backend and waits until it is ready. */
+export async function useBackend(name: BackendName): Promise<void> {
+  if (!(await tf.setBackend(name))) throw new Error(`the ${name} backend did not start`);
+  await tf.ready();
+}
+
+/**
+ * Runs the same tests on every backend; one that is not installed shows up as skipped, by name.
+ * A caller narrows `names` only for work that is too slow on the plain-JavaScript backend.
+ */
+export function onEachBackend(
+  tests: (name: BackendName) => void,
+  names: readonly BackendName[] = ['cpu', 'wasm', 'tensorflow'],
+): void {
+  for (const name of names) {
+    const missing = name === 'tensorflow' && !hasTensorflow;
+    describe.skipIf(missing)(missing ? `on ${name} (not installed)` : `on ${name}`, () => {
+      beforeAll(() => useBackend(name));
+      tests(name);
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { expect, vi } from 'vitest';
+
+/**
+ * Executes the ```ts blocks of a README as one module, and checks that every `console.log(…); // text` in them prints
+ * that text. The file is written beside the README so that its imports resolve as a user's would.
+ */
+export async function expectReadmeRuns(readme: URL): Promise<void> {
+  const markdown = readFileSync(readme, 'utf8');
+  const blocks = [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1]!);
+  expect(blocks.length, 'ts blocks in the README').toBeGreaterThan(0);
+  const code = blocks.join('\n');
+  const expected = [...code.matchAll(/^\s*console\.log\(.*\);(?:[ \t]*\/\/[ \t]*(.*))?$/gm)].map((m) => m[1]);
+
+  const folder = join(dirname(fileURLToPath(readme)), '.readme');
+  const file = join(folder, `example-${process.pid}.ts`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, code);
+  const printed: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((...args) => void printed.push(args.map(String).join(' ')));
+  try {
+    await import(/* @vite-ignore */ pathToFileURL(file).href);
+  } finally {
+    log.mockRestore();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  expect(printed.length, 'lines printed by the README example').toBe(expected.length);
+  expected.forEach((text, i) => {
+    if (text !== undefined) expect(printed[i]).toBe(text);
+  });
+}

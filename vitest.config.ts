@@ -1,0 +1,27 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+// Packages resolve each other's sources, so that a test sees an edit without a build.
+const conditions = ['@diffusion-ts/source'];
+
+const projects = ['packages', 'apps', 'bench']
+  .flatMap((folder) => (folder === 'bench' ? ['bench'] : readdirSync(folder).map((name) => `${folder}/${name}`)))
+  .filter((root) => existsSync(`${root}/package.json`))
+  .map((root) => ({
+    extends: true as const,
+    root,
+    test: { name: (JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { name: string }).name },
+  }));
+
+export default defineConfig({
+  resolve: { conditions: [...conditions, 'module', 'browser', 'development|production'] },
+  ssr: { resolve: { conditions: [...conditions, 'module', 'node', 'development|production'] } },
+  test: {
+    projects,
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Two cores: more workers only fight over them.
+    maxWorkers: 2,
+  },
+});
