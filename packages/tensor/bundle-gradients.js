@@ -25,8 +25,10 @@ const namespaces = {
 
 /** The re-export that stands for the module `name` of core, or undefined if core does not publish it. */
 function published(name) {
-  if (['base', 'globals', 'kernel_names', 'ops'].includes(name)) return `export * from '@tensorflow/tfjs-core';`;
-  if (name === 'engine') return `import { engine } from '@tensorflow/tfjs-core'; export const ENGINE = engine();`;
+  if (['base', 'globals', 'kernel_names', 'ops'].includes(name))
+    return `export * from '@tensorflow/tfjs-core';`;
+  if (name === 'engine')
+    return `import { engine } from '@tensorflow/tfjs-core'; export const ENGINE = engine();`;
   if (name === 'environment') return `export { env, ENV } from '@tensorflow/tfjs-core';`;
   if (name === 'tensor') {
     return `import { Tensor, Variable, tensor } from '@tensorflow/tfjs-core';

@@ -1,8 +1,7 @@
 // Logarithm, sine and cosine from +, −, × and ÷ alone: those are exact in IEEE 754, so every engine and every kernel
 // draws the same bits, which Math.log and Math.cos do not promise.
 
-const LN2 = 0.6931471805599453;
-const QUARTER_TURN = 1.5707963267948966 / 2 ** 30;
+const QUARTER_TURN = Math.PI / 2 ** 31;
 
 /** ln((word + 1) / 2³²) for an unsigned 32-bit word. */
 function logOfWord(word: number): number {
@@ -18,7 +17,7 @@ function logOfWord(word: number): number {
   const q = s * s;
   const series =
     1 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q * (1 / 13 + q * (1 / 15)))))));
-  return (exponent - 32) * LN2 + 2 * s * series;
+  return (exponent - 32) * Math.LN2 + 2 * s * series;
 }
 
 /** Taylor series on |x| ≤ π/4, good to 1e-16. */
@@ -39,7 +38,11 @@ function cosine(x: number): number {
     1 +
     q *
       (-1 / 2 +
-        q * (1 / 24 + q * (-1 / 720 + q * (1 / 40320 + q * (-1 / 3628800 + q * (1 / 479001600 + q * (-1 / 87178291200)))))))
+        q *
+          (1 / 24 +
+            q *
+              (-1 / 720 +
+                q * (1 / 40320 + q * (-1 / 3628800 + q * (1 / 479001600 + q * (-1 / 87178291200)))))))
   );
 }
 

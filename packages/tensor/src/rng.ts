@@ -99,7 +99,8 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
       return source(block[0]!, block[1]!, 0, 0);
     },
     rows(first) {
-      if (!Number.isInteger(first) || first < 0) throw new RangeError(`first must be a whole number, not ${first}`);
+      if (!Number.isInteger(first) || first < 0)
+        throw new RangeError(`first must be a whole number, not ${first}`);
       return source(k0, k1, firstRow + first, draw);
     },
   };

@@ -12,7 +12,9 @@ export function valueAndGrad(
   return (params) => {
     const names = Object.keys(params);
     const tensors = Object.values(params);
-    const { value, grads } = tf.tidy(() => tf.engine().gradients(() => scalar(f(params)), tensors, undefined, true));
+    const { value, grads } = tf.tidy(() =>
+      tf.engine().gradients(() => scalar(f(params)), tensors, undefined, true),
+    );
     return {
       value,
       grads: Object.fromEntries(names.map((name, i) => [name, grads[i] ?? tf.zerosLike(tensors[i]!)])),

@@ -5,6 +5,9 @@ import { beforeAll, describe } from 'vitest';
 
 export type BackendName = 'cpu' | 'wasm' | 'tensorflow';
 
+// Keeps tfjs's advertisement for tfjs-node out of the log.
+tf.env().set('IS_TEST', true);
+
 // tfjs-node is native and optional: it counts as a backend only where it really loads.
 // The name is in a variable so that no bundler or type checker looks for it.
 const native = '@tensorflow/tfjs-node';

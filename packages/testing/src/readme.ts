@@ -2,10 +2,12 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, vi } from 'vitest';
+import { useBackend } from './backends.js';
 
 /**
  * Executes the ```ts blocks of a README as one module, and checks that every `console.log(…); // text` in them prints
- * that text. The file is written beside the README so that its imports resolve as a user's would.
+ * that text. The file is written beside the README so that its imports resolve as a user's would. It starts on the cpu
+ * backend, as it would for a user who imports no other.
  */
 export async function expectReadmeRuns(readme: URL): Promise<void> {
   const markdown = readFileSync(readme, 'utf8');
@@ -18,8 +20,11 @@ export async function expectReadmeRuns(readme: URL): Promise<void> {
   const file = join(folder, `example-${process.pid}.ts`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, code);
+  await useBackend('cpu');
   const printed: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((...args) => void printed.push(args.map(String).join(' ')));
+  const log = vi
+    .spyOn(console, 'log')
+    .mockImplementation((...args) => void printed.push(args.map(String).join(' ')));
   try {
     await import(/* @vite-ignore */ pathToFileURL(file).href);
   } finally {
