@@ -8,6 +8,7 @@ import * as core from '@tensorflow/tfjs-core';
 import { build } from 'esbuild';
 
 const require = createRequire(import.meta.url);
+const exported = new Map(Object.entries(core));
 const registerAll = join(
   dirname(require.resolve('@tensorflow/tfjs-core/package.json')),
   'dist/register_all_gradients.js',
@@ -37,11 +38,11 @@ function published(name) {
   }
   const namespace = namespaces[name];
   if (namespace !== undefined) {
-    const members = Object.keys(core[namespace]).join(', ');
+    const members = Object.keys(exported.get(namespace)).join(', ');
     return `import { ${namespace} } from '@tensorflow/tfjs-core'; export const { ${members} } = ${namespace};`;
   }
   const op = name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
-  return typeof core[op] === 'function' ? `export { ${op} } from '@tensorflow/tfjs-core';` : undefined;
+  return typeof exported.get(op) === 'function' ? `export { ${op} } from '@tensorflow/tfjs-core';` : undefined;
 }
 
 await build({

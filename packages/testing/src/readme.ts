@@ -7,16 +7,16 @@ import { useBackend } from './backends.js';
 /**
  * Executes the ```ts blocks of a README as one module, and checks that every `console.log(…); // text` in them prints
  * that text. The file is written beside the README so that its imports resolve as a user's would. It starts on the cpu
- * backend, as it would for a user who imports no other.
+ * backend, as it would for a user who imports no other. A README outside any package resolves them from `beside`.
  */
-export async function expectReadmeRuns(readme: URL): Promise<void> {
+export async function expectReadmeRuns(readme: URL, beside: URL = readme): Promise<void> {
   const markdown = readFileSync(readme, 'utf8');
   const blocks = [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1]!);
   expect(blocks.length, 'ts blocks in the README').toBeGreaterThan(0);
   const code = blocks.join('\n');
   const expected = [...code.matchAll(/^\s*console\.log\(.*\);(?:[ \t]*\/\/[ \t]*(.*))?$/gm)].map((m) => m[1]);
 
-  const folder = join(dirname(fileURLToPath(readme)), '.readme');
+  const folder = join(dirname(fileURLToPath(beside)), '.readme');
   const file = join(folder, `example-${process.pid}.ts`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, code);
