@@ -42,7 +42,9 @@ function published(name) {
     return `import { ${namespace} } from '@tensorflow/tfjs-core'; export const { ${members} } = ${namespace};`;
   }
   const op = name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
-  return typeof exported.get(op) === 'function' ? `export { ${op} } from '@tensorflow/tfjs-core';` : undefined;
+  return typeof exported.get(op) === 'function'
+    ? `export { ${op} } from '@tensorflow/tfjs-core';`
+    : undefined;
 }
 
 await build({
