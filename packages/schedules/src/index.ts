@@ -1,1 +1,11 @@
+export { constantFraction } from './constant-fraction.js';
+export { cosine } from './cosine.js';
+export { fromAlphaBars } from './from-alpha-bars.js';
+export { fromBetas } from './from-betas.js';
+export { karras } from './karras.js';
+export { linear } from './linear.js';
+export { quadratic } from './quadratic.js';
+export { rescaleToZeroTerminalSnr } from './rescale-to-zero-terminal-snr.js';
+export { type Respacing, respace } from './respace.js';
 export type { NoiseSchedule } from './schedule.js';
+export { sigmoid } from './sigmoid.js';

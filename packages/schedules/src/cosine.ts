@@ -1,0 +1,25 @@
+import { fromAlphaBars } from './from-alpha-bars.js';
+import type { NoiseSchedule } from './schedule.js';
+
+/**
+ * ᾱ(u) ∝ cos²((u + offset) / (1 + offset) · π/2), eq. 17 of Nichol & Dhariwal 2021.
+ *
+ * @param options.offset keeps β_1 from vanishing; the paper's 0.008 by default.
+ * @param options.maxBeta clips β near the end, where ᾱ reaches 0; the paper's 0.999 by default.
+ * @throws RangeError where `steps` is no positive integer, `offset` is negative, or `maxBeta` is not in (0, 1].
+ */
+export function cosine({
+  steps,
+  offset = 0.008,
+  maxBeta = 0.999,
+}: {
+  steps: number;
+  offset?: number;
+  maxBeta?: number;
+}): NoiseSchedule {
+  if (!(offset >= 0 && offset < Number.POSITIVE_INFINITY)) {
+    throw new RangeError(`offset is ${offset}, expected a number of at least 0`);
+  }
+  const alphaBar = (u: number): number => Math.cos((((u + offset) / (1 + offset)) * Math.PI) / 2) ** 2;
+  return fromAlphaBars(alphaBar, { steps, maxBeta });
+}

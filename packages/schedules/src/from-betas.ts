@@ -1,0 +1,19 @@
+import type { NoiseSchedule } from './schedule.js';
+import { indices, tables } from './tables.js';
+
+/**
+ * The schedule with these β_t, from the first step to the last.
+ *
+ * @param betas each in (0, 1); the last one may be 1, which leaves nothing of x_0 (zero terminal SNR).
+ * @throws RangeError where `betas` is empty or a β is out of range.
+ */
+export function fromBetas(betas: ArrayLike<number>): NoiseSchedule {
+  if (betas.length === 0) throw new RangeError('betas is empty, expected at least one β');
+  const table = Float64Array.from(betas);
+  let alphaBar = 1;
+  const alphaBars = table.map((beta) => {
+    alphaBar *= 1 - beta;
+    return alphaBar;
+  });
+  return tables(table, alphaBars, indices(table.length));
+}

@@ -1,0 +1,27 @@
+import { checkCount } from './check.js';
+import { fromBetas } from './from-betas.js';
+import { betaBounds, linspace } from './linear.js';
+import type { NoiseSchedule } from './schedule.js';
+
+/**
+ * √β_t linear in t: the schedule of latent diffusion (Rombach et al. 2022), `scaled_linear` in diffusers.
+ *
+ * `start` and `end` default to that paper's 0.00085 and 0.012 scaled by 1000/steps.
+ *
+ * @throws RangeError where `steps` is no positive integer, or `start` or `end` is not in (0, 1): the defaults leave it
+ * at 12 steps and fewer.
+ */
+export function quadratic({
+  steps,
+  start,
+  end,
+}: {
+  steps: number;
+  start?: number;
+  end?: number;
+}): NoiseSchedule {
+  checkCount('steps', steps);
+  const bounds = betaBounds(steps, { start, end }, { start: 0.00085, end: 0.012 });
+  const roots = linspace(Math.sqrt(bounds.start), Math.sqrt(bounds.end), steps);
+  return fromBetas(roots.map((root) => root * root));
+}

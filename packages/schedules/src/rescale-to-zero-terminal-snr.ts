@@ -1,0 +1,19 @@
+import type { NoiseSchedule } from './schedule.js';
+import { tables } from './tables.js';
+
+/**
+ * Shifts and scales √ᾱ so that it ends at 0 and starts where it did: algorithm 1 of Lin et al. 2024, "Common diffusion
+ * noise schedules and sample steps are flawed". The last β is then 1, the last SNR 0 and its logarithm −Infinity, so a
+ * network that predicts ε has nothing to say at the last step: predict v or x_0.
+ *
+ * @throws RangeError where the schedule has one step only, whose start and end cannot differ.
+ */
+export function rescaleToZeroTerminalSnr(schedule: NoiseSchedule): NoiseSchedule {
+  if (schedule.steps < 2) throw new RangeError('schedule has 1 step, expected at least 2 to rescale');
+  const roots = schedule.alphaBars.map(Math.sqrt);
+  const first = roots[0]!;
+  const last = roots.at(-1)!;
+  const alphaBars = roots.map((root) => (((root - last) * first) / (first - last)) ** 2);
+  const betas = alphaBars.map((alphaBar, t) => 1 - alphaBar / (t === 0 ? 1 : alphaBars[t - 1]!));
+  return tables(betas, alphaBars, schedule.timesteps.slice());
+}

@@ -1,0 +1,77 @@
+import { checkCount } from './check.js';
+import type { NoiseSchedule } from './schedule.js';
+import { tables } from './tables.js';
+
+/**
+ * Which steps to keep: a number of them; one number for each of equally long sections of the schedule, from the data
+ * to the noise; or `ddimN`, N steps of constant stride from the first (Song et al. 2021).
+ */
+export type Respacing = number | readonly number[] | `ddim${number}`;
+
+/**
+ * A shorter schedule made of some steps of another: ᾱ is that of the kept steps, β_i = 1 − ᾱ_{S_i} / ᾱ_{S_{i−1}} (eq. 19
+ * of Nichol & Dhariwal 2021), and `timesteps` tells the network which steps these were. Inside a section the first and
+ * the last step are kept and the others spread evenly; a section of count 1 keeps its first step.
+ *
+ * @throws RangeError where a section keeps more steps than it has, or no constant stride gives N steps.
+ */
+export function respace(schedule: NoiseSchedule, spec: Respacing): NoiseSchedule {
+  const kept = typeof spec === 'string' ? strided(schedule.steps, spec) : sectioned(schedule.steps, spec);
+  const betas = new Float64Array(kept.length);
+  let t = 0;
+  kept.forEach((last, i) => {
+    // 1 − ∏ α over the steps since the last kept one, as a sum of positive terms: no digits are lost, and no 0/0.
+    let alpha = 1;
+    for (; t <= last; t++) {
+      betas[i]! += alpha * schedule.betas[t]!;
+      alpha *= schedule.alphas[t]!;
+    }
+  });
+  const pick = (table: Float64Array): Float64Array => Float64Array.from(kept, (index) => table[index]!);
+  return tables(betas, pick(schedule.alphaBars), pick(schedule.timesteps));
+}
+
+function strided(steps: number, spec: string): number[] {
+  const count = Number(spec.slice('ddim'.length));
+  if (!spec.startsWith('ddim')) {
+    throw new RangeError(`spec is '${spec}', expected a number, a list of numbers, or 'ddimN'`);
+  }
+  checkCount(`N of '${spec}'`, count);
+  // ⌈steps/stride⌉ = count has a solution if the smallest stride that gives no more than count gives count.
+  const stride = Math.ceil(steps / count);
+  const nearest = Math.ceil(steps / stride);
+  if (nearest !== count) {
+    const more = stride > 1 ? ` or ${Math.ceil(steps / (stride - 1))}` : '';
+    throw new RangeError(
+      `spec is '${spec}', but no constant stride over ${steps} steps keeps ${count}: the nearest are ${nearest}${more}`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => i * stride);
+}
+
+function sectioned(steps: number, spec: number | readonly number[]): number[] {
+  const counts = typeof spec === 'number' ? [spec] : spec;
+  if (counts.length === 0) throw new RangeError('spec is an empty list, expected a count for each section');
+  const kept: number[] = [];
+  let start = 0;
+  counts.forEach((count, section) => {
+    checkCount(typeof spec === 'number' ? 'spec' : `spec[${section}]`, count);
+    // What does not divide evenly makes the first sections one step longer.
+    const size = Math.floor(steps / counts.length) + (section < steps % counts.length ? 1 : 0);
+    if (count > size) {
+      throw new RangeError(`spec keeps ${count} steps of a section of ${size}, expected at most ${size}`);
+    }
+    const stride = count === 1 ? 1 : (size - 1) / (count - 1);
+    let position = 0;
+    for (let i = 0; i < count; i++, position += stride) kept.push(start + roundHalfToEven(position));
+    start += size;
+  });
+  return kept;
+}
+
+// Halves occur (999/24 · 4 = 166.5), and the established respacing breaks them this way.
+function roundHalfToEven(x: number): number {
+  const down = Math.floor(x);
+  if (x - down !== 0.5) return Math.round(x);
+  return down % 2 === 0 ? down : down + 1;
+}
