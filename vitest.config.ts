@@ -5,7 +5,9 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@diffusion-ts/source'];
 
 const projects = ['packages', 'apps', 'bench']
-  .flatMap((folder) => (folder === 'bench' ? ['bench'] : readdirSync(folder).map((name) => `${folder}/${name}`)))
+  .flatMap((folder) =>
+    folder === 'bench' ? ['bench'] : readdirSync(folder).map((name) => `${folder}/${name}`),
+  )
   .filter((root) => existsSync(`${root}/package.json`))
   .map((root) => ({
     extends: true as const,
