@@ -1,0 +1,8 @@
+import { type Tensor, util } from '@tensorflow/tfjs-core';
+
+/** @throws RangeError if `x` does not have the shape of `like`; the message calls them by their names. */
+export function checkShape(name: string, x: Tensor, likeName: string, like: Tensor): void {
+  if (!util.arraysEqual(x.shape, like.shape)) {
+    throw new RangeError(`${name} must have the shape of ${likeName}, [${like.shape}], not [${x.shape}]`);
+  }
+}
