@@ -20,12 +20,10 @@ export function respace(schedule: NoiseSchedule, spec: Respacing): NoiseSchedule
   const betas = new Float64Array(kept.length);
   let t = 0;
   kept.forEach((last, i) => {
-    // 1 − ∏ α over the steps since the last kept one, as a sum of positive terms: no digits are lost, and no 0/0.
-    let alpha = 1;
-    for (; t <= last; t++) {
-      betas[i]! += alpha * schedule.betas[t]!;
-      alpha *= schedule.alphas[t]!;
-    }
+    // 1 − ∏ α over the steps since the last kept one, by logarithms: no digits are lost near 0, and no 0/0 after ᾱ = 0.
+    let logAlpha = 0;
+    for (; t <= last; t++) logAlpha += Math.log1p(-schedule.betas[t]!);
+    betas[i] = -Math.expm1(logAlpha);
   });
   const pick = (table: Float64Array): Float64Array => Float64Array.from(kept, (index) => table[index]!);
   return tables(betas, pick(schedule.alphaBars), pick(schedule.timesteps));

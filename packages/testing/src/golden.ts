@@ -8,5 +8,7 @@ export function goldenPath(name: string): string {
 
 /** A golden JSON file, e.g. `golden('schedules')`; the caller states the part of its shape that it reads. */
 export function golden<T>(name: string): T {
-  return JSON.parse(readFileSync(goldenPath(`${name}.json`), 'utf8')) as T;
+  // Python writes infinities that JSON does not know; 1e999 is one that it does.
+  const json = readFileSync(goldenPath(`${name}.json`), 'utf8').replaceAll(/\bInfinity\b/g, '1e999');
+  return JSON.parse(json) as T;
 }

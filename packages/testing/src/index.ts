@@ -1,3 +1,5 @@
+// Whoever type-checks against these sources needs the types of Node too, without naming them in its own settings.
+/// <reference types="node" />
 export { type BackendName, onEachBackend, useBackend } from './backends.js';
 export { expectAllClose } from './close.js';
 export { golden, goldenPath } from './golden.js';
