@@ -1,1 +1,16 @@
-export {};
+export { type AdamWResult, type AdamWStep, adamW } from './adam-w.js';
+export { scaledDotProductAttention } from './attention.js';
+export { type Conv2DOptions, conv2d } from './conv2d.js';
+export { type GroupNormOptions, groupNorm } from './group-norm.js';
+export type {
+  Activation,
+  AdamWAttrs,
+  Conv2DAttrs,
+  GroupNormAttrs,
+  KernelName,
+  Kernels,
+  Padding,
+} from './kernels.js';
+export { linear } from './linear.js';
+export { silu } from './silu.js';
+export { upsampleNearest } from './upsample-nearest.js';

@@ -1,0 +1,121 @@
+import type { Params } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Kernels } from './kernels.js';
+import { defineKernel } from './run-kernel.js';
+
+/** Everything one step of AdamW needs. All trees have the names and shapes of `params`. */
+export interface AdamWStep {
+  params: Params;
+  grads: Params;
+  /** The running mean of the gradients, zeros before the first step. */
+  m: Params;
+  /** The running mean of their squares, zeros before the first step. */
+  v: Params;
+  /** 1 at the first step. */
+  step: number;
+  learningRate: number;
+  betas: readonly [number, number];
+  epsilon: number;
+  weightDecay: number;
+  /** The gradients are scaled down to this norm, all together, if theirs is larger. */
+  maxGradNorm?: number;
+  /** An exponential moving average of the parameters. */
+  ema?: { params: Params; decay: number };
+}
+
+/** Fresh tensors: the caller disposes the old ones, or these if the step is refused. */
+export interface AdamWResult {
+  params: Params;
+  m: Params;
+  v: Params;
+  ema?: Params;
+  /** The norm of all gradients together, before clipping. */
+  gradNorm: tf.Scalar;
+}
+
+/**
+ * One step of Adam with decoupled weight decay (Loshchilov and Hutter 2019) over all parameters at once:
+ *
+ * g ← g min(1, maxGradNorm / (‖g‖ + 1e-6)),
+ * m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,
+ * p ← p (1 − learningRate · weightDecay) − learningRate · (m / (1 − β₁ˢ)) / (√(v / (1 − β₂ˢ)) + epsilon),
+ * ema ← decay · ema + (1 − decay) p.
+ *
+ * Nothing is written in place: where gradNorm is not finite the caller throws the result away and has lost nothing.
+ * @throws RangeError if the trees differ in names or shapes, or the step is not a whole number from 1 on.
+ */
+export function adamW(options: AdamWStep): AdamWResult {
+  const { params, grads, m, v, step, learningRate, betas, epsilon, weightDecay, maxGradNorm, ema } = options;
+  const names = Object.keys(params);
+  const trees = { param: params, grad: grads, m, v, ...(ema && { ema: ema.params }) };
+  check(trees, names);
+  if (!Number.isInteger(step) || step < 1) {
+    throw new RangeError(`step must be a whole number from 1 on, not ${step}`);
+  }
+  const inputs: Kernels['DiffusionAdamW']['inputs'] = Object.fromEntries(
+    Object.entries(trees).flatMap(([tree, tensors]) =>
+      names.map((name, i) => [`${tree}${i}`, tensors[name]!]),
+    ),
+  );
+  const [gradNorm, ...outputs] = kernel(inputs, {
+    count: names.length,
+    step,
+    learningRate,
+    beta1: betas[0],
+    beta2: betas[1],
+    epsilon,
+    weightDecay,
+    ...(maxGradNorm !== undefined && { maxGradNorm }),
+    ...(ema && { emaDecay: ema.decay }),
+  });
+  const tree = (part: number): Params =>
+    Object.fromEntries(names.map((name, i) => [name, outputs[part * names.length + i]!]));
+  return {
+    params: tree(0),
+    m: tree(1),
+    v: tree(2),
+    ...(ema && { ema: tree(3) }),
+    gradNorm: gradNorm as tf.Scalar,
+  };
+}
+
+const kernel = defineKernel('DiffusionAdamW', (inputs, attrs) => {
+  const { count, step, learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm, emaDecay } = attrs;
+  const indices = Array.from({ length: count }, (_, i) => i);
+  // Everything in one vector: a few large operations instead of a dozen small ones per parameter.
+  const flat = (tree: 'param' | 'grad' | 'm' | 'v' | 'ema'): tf.Tensor1D =>
+    tf.concat1d(indices.map((i) => tf.reshape(inputs[`${tree}${i}`]!, [-1])));
+  const sizes = indices.map((i) => inputs[`param${i}`]!.size);
+  const unflatten = (vector: tf.Tensor): tf.Tensor[] =>
+    tf.split(vector, sizes).map((part, i) => tf.reshape(part, inputs[`param${i}`]!.shape));
+
+  let g = flat('grad');
+  const gradNorm = tf.sqrt(tf.sum(tf.square(g)));
+  if (maxGradNorm !== undefined) {
+    g = tf.mul(g, tf.minimum(1, tf.div(maxGradNorm, tf.add(gradNorm, 1e-6))));
+  }
+  const m = tf.add(tf.mul(flat('m'), beta1), tf.mul(g, 1 - beta1));
+  const v = tf.add(tf.mul(flat('v'), beta2), tf.mul(tf.square(g), 1 - beta2));
+  const deviation = tf.add(tf.mul(tf.sqrt(v), 1 / Math.sqrt(1 - beta2 ** step)), epsilon);
+  const update = tf.mul(tf.div(m, deviation), learningRate / (1 - beta1 ** step));
+  const params = tf.sub(tf.mul(flat('param'), 1 - learningRate * weightDecay), update);
+  const ema =
+    emaDecay === undefined ? undefined : tf.add(tf.mul(flat('ema'), emaDecay), tf.mul(params, 1 - emaDecay));
+  return [gradNorm, ...[params, m, v, ...(ema ? [ema] : [])].flatMap(unflatten)];
+});
+
+function check(trees: Record<string, Params>, names: string[]): void {
+  if (names.length === 0) throw new RangeError('params must hold at least one tensor, it is empty');
+  const params = trees['param']!;
+  for (const [tree, tensors] of Object.entries(trees)) {
+    const extra = Object.keys(tensors).find((name) => params[name] === undefined);
+    if (extra !== undefined) throw new RangeError(`${tree}: "${extra}" is not among the params`);
+    for (const name of names) {
+      const tensor = tensors[name];
+      if (tensor === undefined) throw new RangeError(`${tree}: "${name}" is missing`);
+      if (!tf.util.arraysEqual(tensor.shape, params[name]!.shape)) {
+        throw new RangeError(`${tree}: "${name}" must be [${params[name]!.shape}], not [${tensor.shape}]`);
+      }
+    }
+  }
+}
