@@ -23,12 +23,10 @@ export type NetworkOutput = {
 
 /**
  * The learned process p_θ. `xt` is `[batch, …]` of any rank, `t` int32 `[batch]`. Every result is new and belongs to the
- * caller. A method given `output` asks the network nothing, and leaves `output` alone.
+ * caller. A method given `output` asks the network nothing, and leaves `output` alone. It bears the options it was made
+ * of: `reverseProcess({ ...reverse, clip: true })` is the same network in a process that clips.
  */
-export interface ReverseProcess {
-  readonly forward: ForwardProcess;
-  readonly predicts: Prediction;
-  readonly variance: Variance;
+export interface ReverseProcess extends ReverseProcessOptions {
   /** One evaluation of the network, which is told `schedule.timesteps[t]`. */
   network(xt: tf.Tensor, t: tf.Tensor1D, condition?: Condition): NetworkOutput;
   /** The clean data and the noise that the network sees in x_t: x_t = √ᾱ_t x0 + √(1 − ᾱ_t) epsilon. */
@@ -110,9 +108,7 @@ export function reverseProcess(options: ReverseProcessOptions): ReverseProcess {
   }
 
   return {
-    forward,
-    predicts,
-    variance,
+    ...options,
     network,
     predict(xt, t, condition, output) {
       checkTimesteps('xt', xt, t);
