@@ -1,0 +1,62 @@
+import { gaussianDiffusion } from '@diffusion-ts/forward-process';
+import { reverseProcess } from '@diffusion-ts/reverse-process';
+import { fromBetas, linear, type NoiseSchedule, respace } from '@diffusion-ts/schedules';
+import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, test } from 'vitest';
+import { ancestral, ddim, type Sampler } from '../src/index.js';
+import { exactProcess, finish, zeroNoise } from './gaussian-data.js';
+
+interface Row {
+  name: string;
+  config: { prediction_type: 'epsilon' | 'v_prediction'; timestep_spacing: string };
+  inference_steps: number;
+  timesteps: number[];
+  x_final_first12: number[];
+  sum_abs: number;
+  ratio_to_xT: number;
+}
+
+const { rows } = golden<{ rows: Row[] }>('samplers');
+const mine = rows.filter((row) => /^(ancestral \(DDPM\)|DDIM)/.test(row.name));
+const schedule = linear({ steps: 1000, start: 1e-4, end: 0.02 });
+const xT = Float32Array.from({ length: 768 }, (_, i) => 1.2 * Math.sin(0.37 * i + 0.2));
+
+/** The schedule of just these timesteps. */
+function keep(timesteps: number[]): NoiseSchedule {
+  const alphaBars = timesteps.map((t) => schedule.alphaBars[t]!);
+  const betas = alphaBars.map((alphaBar, i) => 1 - alphaBar / (alphaBars[i - 1] ?? 1));
+  return { ...fromBetas(betas), timesteps: Float64Array.from(timesteps) };
+}
+
+test('the golden file has twelve rows of ancestral and DDIM sampling', () => {
+  expect(mine.length).toBe(12);
+});
+
+onEachBackend(() => {
+  for (const row of mine) {
+    const predicts = row.config.prediction_type === 'epsilon' ? 'epsilon' : 'v';
+    test(`${row.name}, ${predicts}, ${row.inference_steps} steps, ends where diffusers ends`, async () => {
+      const leading = row.config.timestep_spacing === 'leading';
+      const steps = `ddim${row.inference_steps}` as const;
+      // diffusers' "leading" timesteps are the constant stride of `respace`; its "trailing" ones are chosen by hand.
+      const kept = leading ? respace(schedule, steps) : keep(row.timesteps.toReversed());
+      expect(Array.from(kept.timesteps).toReversed()).toEqual(row.timesteps);
+
+      const x = tf.tensor(xT, [4, 192]);
+      const sampler: Sampler = (row.name.startsWith('DDIM') ? ddim : ancestral)(leading ? { steps } : {});
+      const process = exactProcess(schedule, 0.25, predicts);
+      const reverse = leading ? process : reverseProcess({ ...process, forward: gaussianDiffusion(kept) });
+      const x0 = await finish(sampler(reverse, x, { rng: zeroNoise }));
+      const values = Array.from(x0.dataSync());
+      expectAllClose(values.slice(0, 12), row.x_final_first12, { relative: 1e-5, absolute: 1e-6 });
+      expectAllClose(
+        values.reduce((sum, value) => sum + Math.abs(value), 0),
+        row.sum_abs,
+        { relative: 1e-5 },
+      );
+      expectAllClose(values[0]! / xT[0]!, row.ratio_to_xT, { relative: 1e-5 });
+      tf.dispose([x, x0]);
+    });
+  }
+});
