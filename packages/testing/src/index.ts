@@ -3,5 +3,13 @@
 export { type BackendName, onEachBackend, useBackend } from './backends.js';
 export { expectAllClose } from './close.js';
 export { golden, goldenPath } from './golden.js';
+export {
+  firstOfEach,
+  type GoldenGaussian,
+  goldenDenoiser,
+  goldenGaussian,
+  goldenNoise,
+  goldenX0,
+} from './golden-gaussian.js';
 export { expectNoLeak } from './leak.js';
 export { expectReadmeRuns } from './readme.js';

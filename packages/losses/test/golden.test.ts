@@ -1,0 +1,71 @@
+import { gaussianDiffusion } from '@diffusion-ts/forward-process';
+import { reverseProcess } from '@diffusion-ts/reverse-process';
+import { cosine, linear } from '@diffusion-ts/schedules';
+import type { Rng } from '@diffusion-ts/tensor';
+import {
+  expectAllClose,
+  goldenDenoiser,
+  goldenGaussian,
+  goldenNoise,
+  goldenX0,
+  onEachBackend,
+} from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { hybrid, type Loss, simple, variationalBound, variationalBoundTerms } from '../src/index.js';
+
+const schedules = { linear, cosine };
+// The reference rounds to float32 inside its KL (2⁻²³ nats, 1.72e-7 bits, where −1 + ln σ² is beyond 4).
+const closeBits = { relative: 1e-5, absolute: 2e-7 };
+
+const zeroNoise: Rng = {
+  normal: (shape) => tf.zeros([...shape]),
+  uniform: (shape) => tf.zeros([...shape]),
+  integers: (shape) => tf.zeros([...shape], 'int32'),
+  fork: () => zeroNoise,
+  rows: () => zeroNoise,
+};
+
+onEachBackend(() => {
+  describe.each(['linear', 'cosine'] as const)('on the %s schedule of improved-diffusion', (name) => {
+    const golden = goldenGaussian(name);
+    const forward = gaussianDiffusion(schedules[name]({ steps: 1000 }));
+
+    for (const row of golden.rows) {
+      const { predicts, variance } = row;
+      const perExample = (loss: Loss, clip = false): ArrayLike<number> => {
+        const reverse = reverseProcess({ forward, denoiser: goldenDenoiser(variance), predicts, variance, clip });
+        const t = tf.tensor1d([...golden.t], 'int32');
+        return tf.tidy(() => loss(reverse, goldenX0(), t, goldenNoise()).perExample.dataSync());
+      };
+
+      it(`${predicts} with ${variance} variance has the error, the bound and the hybrid of the reference`, () => {
+        expectAllClose(perExample(simple()), row.mse, { absolute: 0 });
+        expectAllClose(perExample(variationalBound()), row.vb, closeBits);
+        expectAllClose(perExample(variationalBound(), true), row.vb_clipped, closeBits);
+        if (row.hybrid_learned_mse_plus_vb === null) expect(() => perExample(hybrid())).toThrow(RangeError);
+        else expectAllClose(perExample(hybrid()), row.hybrid_learned_mse_plus_vb, { absolute: 0 });
+      });
+    }
+
+    it('has the whole bound of the reference at 50 steps without noise', async () => {
+      const expected = golden.bound_T50_zero_noise;
+      const reverse = reverseProcess({
+        forward: gaussianDiffusion(schedules[name]({ steps: 50 })),
+        denoiser: goldenDenoiser('fixedLarge'),
+        predicts: 'epsilon',
+        variance: 'fixedLarge',
+        clip: true,
+      });
+      const terms = await variationalBoundTerms(reverse, goldenX0(), zeroNoise);
+      const transitionsAndL0 = Float64Array.from(terms.reconstruction, (bits, i) =>
+        terms.transitions.reduce((sum, term) => sum + term[i]!, bits),
+      );
+      expect(terms.transitions.length).toBe(49);
+      expectAllClose(terms.prior, expected.prior_bpd, { absolute: 1e-10 });
+      expectAllClose(terms.reconstruction, expected.vb_t0, closeBits);
+      expectAllClose(transitionsAndL0, expected.vb_step_sums, { absolute: 0 });
+      expectAllClose(terms.bitsPerDim, expected.total_bpd, { absolute: 0 });
+    });
+  });
+});
