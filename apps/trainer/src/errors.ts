@@ -1,0 +1,33 @@
+/** A mistake of the user or the machine that one sentence explains: printed without a stack trace. */
+export class Refusal extends Error {
+  readonly exitCode: number;
+  constructor(message: string, { cause, exitCode = 1 }: { cause?: unknown; exitCode?: 1 | 2 } = {}) {
+    super(message, { cause });
+    this.name = 'Refusal';
+    this.exitCode = exitCode;
+  }
+}
+
+const SYSTEM: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder, not a file',
+  EMFILE: 'too many open files',
+  EIO: 'the disk reports an input/output error',
+};
+
+/** One sentence for whatever was thrown. */
+export function sentence(error: unknown): string {
+  if (error instanceof Error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    const system = code === undefined ? undefined : SYSTEM[code];
+    if (system !== undefined) return `${path === undefined ? '' : `${path}: `}${system}`;
+    return error.message;
+  }
+  return String(error);
+}

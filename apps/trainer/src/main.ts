@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { convertCommand } from './commands/convert.js';
+import { evaluateCommand } from './commands/evaluate.js';
+import { inspectCommand } from './commands/inspect.js';
+import { sampleCommand } from './commands/sample.js';
+import { trainCommand } from './commands/train.js';
+import { Refusal, sentence } from './errors.js';
+
+const program = new Command('diffusion')
+  .description('Train, sample, evaluate, inspect and convert diffusion models.')
+  .showHelpAfterError('(add --help to see what there is)')
+  .exitOverride();
+for (const command of [trainCommand, sampleCommand, evaluateCommand, inspectCommand, convertCommand]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
+
+// A reader that has seen enough (`diffusion inspect … | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what went wrong in one sentence and returns the exit code. */
+function report(error: unknown): number {
+  // commander has printed its own message, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (process.env.DEBUG) console.error(error);
+  else console.error(`error: ${sentence(error)}`);
+  return error instanceof Refusal ? error.exitCode : 1;
+}

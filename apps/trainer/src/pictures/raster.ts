@@ -1,0 +1,33 @@
+import { writeFile } from 'node:fs/promises';
+import sharp from 'sharp';
+
+/** A picture of bytes, rows from the top, grey (1) or red-green-blue (3). */
+export interface Raster {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+  readonly data: Uint8Array;
+}
+
+export function png({ width, height, channels, data }: Raster): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels } }).png().toBuffer();
+}
+
+/** A raster of an SVG text, `scale` pixels to its unit, on white. */
+export async function rasterize(svg: string, scale = 2): Promise<Raster> {
+  const { data, info } = await sharp(Buffer.from(svg), { density: 72 * scale })
+    .flatten({ background: 'white' })
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, channels: 3, data };
+}
+
+/** Writes an animation of frames of one size that loops for ever and rests on its last frame. */
+export async function writeGif(file: string, frames: readonly Raster[]): Promise<void> {
+  const { width, height, channels } = frames[0]!;
+  const stacked = Buffer.concat(frames.map((frame) => frame.data));
+  const delay = frames.map((_, i) => (i === frames.length - 1 ? 2000 : 80));
+  const raw = { width, height: height * frames.length, channels, pageHeight: height };
+  await writeFile(file, await sharp(stacked, { raw }).gif({ delay, loop: 0, dither: 0, effort: 4 }).toBuffer());
+}

@@ -1,0 +1,35 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { replaceFile } from './replace-file.js';
+
+const schema = z.object({
+  step: z.number(),
+  split: z.string(),
+  images: z.number(),
+  timesteps: z.number(),
+  bitsPerDim: z.number(),
+  standardError: z.number(),
+  prior: z.number(),
+  transitions: z.number(),
+  reconstruction: z.number(),
+  terms: z.array(z.object({ t: z.number(), bitsPerDim: z.number() })),
+});
+
+/** The variational bound of a run on a set of examples; every number but counts is in bits per dimension. */
+export type Evaluation = z.infer<typeof schema>;
+
+export function writeEvaluation(run: string, evaluation: Evaluation): void {
+  replaceFile(join(run, 'evaluation.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
+}
+
+/** The last evaluation of a run, if there was one. */
+export function readEvaluation(run: string): Evaluation | undefined {
+  const file = join(run, 'evaluation.json');
+  if (!existsSync(file)) return undefined;
+  try {
+    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
