@@ -34,7 +34,13 @@ onEachBackend(() => {
     for (const row of golden.rows) {
       const { predicts, variance } = row;
       const perExample = (loss: Loss, clip = false): ArrayLike<number> => {
-        const reverse = reverseProcess({ forward, denoiser: goldenDenoiser(variance), predicts, variance, clip });
+        const reverse = reverseProcess({
+          forward,
+          denoiser: goldenDenoiser(variance),
+          predicts,
+          variance,
+          clip,
+        });
         const t = tf.tensor1d([...golden.t], 'int32');
         return tf.tidy(() => loss(reverse, goldenX0(), t, goldenNoise()).perExample.dataSync());
       };
