@@ -1,0 +1,20 @@
+export { adamW, squaredNorm } from './adam-w';
+export { attention, attentionGradient, attentionScratch } from './attention';
+export {
+  convolution,
+  convolutionFilterGradient,
+  convolutionInputGradient,
+  convolutionScratch,
+  shape,
+} from './convolution';
+export { add, copyRows, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
+export { gemm, gemmScratch } from './gemm';
+export { groupNorm, groupNormGradient, groupNormScratch } from './group-norm';
+export {
+  transposeTaps,
+  winograd,
+  winogradFilter,
+  winogradFilterGradient,
+  winogradFilterSize,
+  winogradScratch,
+} from './winograd';

@@ -1,0 +1,483 @@
+// 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) (Lavin and Gray 2016, "Fast algorithms for convolutional neural
+// networks"): 36 products instead of 144 for each tile of 4×4 outputs. The interpolation points are 0, ±P, ±Q, ∞;
+// ±5/8 and ±3/2 lose fewer digits than the customary ±1 and ±2, and their powers are still exact.
+
+import { COLUMNS, ROWS, tiles } from './tile';
+import { F, least, load, roundUp, store, storeTransposed, V } from './vector';
+
+const P: f32 = 0.625;
+const Q: f32 = 1.5;
+const P2: f32 = P * P;
+const Q2: f32 = Q * Q;
+const P3: f32 = P * P * P;
+const Q3: f32 = Q * Q * Q;
+/** What G divides by at each point. */
+const AT_0: f32 = <f32>(1.0 / (0.625 * 0.625 * 1.5 * 1.5));
+const AT_P: f32 = <f32>(1.0 / (2.0 * 0.625 * 0.625 * (0.625 * 0.625 - 1.5 * 1.5)));
+const AT_Q: f32 = <f32>(1.0 / (2.0 * 1.5 * 1.5 * (1.5 * 1.5 - 0.625 * 0.625)));
+
+const POINTS: usize = 36;
+const TILE: usize = 4;
+const PATCH: usize = 6;
+
+// @ts-expect-error: decorator
+@inline
+function times(a: v128, factor: f32): v128 {
+  return f32x4.mul(a, f32x4.splat(factor));
+}
+
+// @ts-expect-error: decorator
+@inline
+function plus(a: v128, b: v128): v128 {
+  return f32x4.add(a, b);
+}
+
+// @ts-expect-error: decorator
+@inline
+function minus(a: v128, b: v128): v128 {
+  return f32x4.sub(a, b);
+}
+
+/** Bᵀ d for one line of six: written at `to`, `step` apart. */
+// @ts-expect-error: decorator
+@inline
+function inputLine(to: usize, step: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
+  v128.store(to, plus(minus(d4, times(d2, P2 + Q2)), times(d0, P2 * Q2)));
+  let even = minus(d4, times(d2, Q2));
+  let odd = times(minus(d3, times(d1, Q2)), P);
+  v128.store(to + step, plus(even, odd));
+  v128.store(to + 2 * step, minus(even, odd));
+  even = minus(d4, times(d2, P2));
+  odd = times(minus(d3, times(d1, P2)), Q);
+  v128.store(to + 3 * step, plus(even, odd));
+  v128.store(to + 4 * step, minus(even, odd));
+  v128.store(to + 5 * step, plus(minus(d5, times(d3, P2 + Q2)), times(d1, P2 * Q2)));
+}
+
+/** Bᵀ d B for four channels at `channel` bytes of the 36 pixels whose addresses are in `table`; `half` is scratch. */
+// @ts-expect-error: decorator
+@inline
+function inputTile(to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize): void {
+  for (let x: usize = 0; x < PATCH; x++) {
+    const at = table + x * 4;
+    inputLine(
+      half + x * V,
+      PATCH * V,
+      load(<usize>load32(at) + channel, count),
+      load(<usize>load32(at + 24) + channel, count),
+      load(<usize>load32(at + 48) + channel, count),
+      load(<usize>load32(at + 72) + channel, count),
+      load(<usize>load32(at + 96) + channel, count),
+      load(<usize>load32(at + 120) + channel, count),
+    );
+  }
+  for (let y: usize = 0; y < PATCH; y++) {
+    const from = half + y * PATCH * V;
+    inputLine(
+      to + y * PATCH * step,
+      step,
+      v128.load(from),
+      v128.load(from, 16),
+      v128.load(from, 32),
+      v128.load(from, 48),
+      v128.load(from, 64),
+      v128.load(from, 80),
+    );
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function load32(p: usize): u32 {
+  return i32.load(p);
+}
+
+/** Aᵀ m for one line of six: four results, `step` apart. */
+// @ts-expect-error: decorator
+@inline
+function outputLine(to: usize, step: usize, m0: v128, m1: v128, m2: v128, m3: v128, m4: v128, m5: v128): void {
+  const pSum = plus(m1, m2);
+  const pDifference = minus(m1, m2);
+  const qSum = plus(m3, m4);
+  const qDifference = minus(m3, m4);
+  v128.store(to, plus(m0, plus(pSum, qSum)));
+  v128.store(to + step, plus(times(pDifference, P), times(qDifference, Q)));
+  v128.store(to + 2 * step, plus(times(pSum, P2), times(qSum, Q2)));
+  v128.store(to + 3 * step, plus(plus(times(pDifference, P3), times(qDifference, Q3)), m5));
+}
+
+/** A y for one line of four: six results, `step` apart. */
+// @ts-expect-error: decorator
+@inline
+function outputGradientLine(to: usize, step: usize, y0: v128, y1: v128, y2: v128, y3: v128): void {
+  v128.store(to, y0);
+  let even = plus(y0, times(y2, P2));
+  let odd = plus(times(y1, P), times(y3, P3));
+  v128.store(to + step, plus(even, odd));
+  v128.store(to + 2 * step, minus(even, odd));
+  even = plus(y0, times(y2, Q2));
+  odd = plus(times(y1, Q), times(y3, Q3));
+  v128.store(to + 3 * step, plus(even, odd));
+  v128.store(to + 4 * step, minus(even, odd));
+  v128.store(to + 5 * step, y3);
+}
+
+/** G g for one line of three: six results, `step` apart. */
+// @ts-expect-error: decorator
+@inline
+function filterLine(to: usize, step: usize, g0: v128, g1: v128, g2: v128): void {
+  v128.store(to, times(g0, AT_0));
+  let even = times(plus(g0, times(g2, P2)), AT_P);
+  let odd = times(g1, P * AT_P);
+  v128.store(to + step, plus(even, odd));
+  v128.store(to + 2 * step, minus(even, odd));
+  even = times(plus(g0, times(g2, Q2)), AT_Q);
+  odd = times(g1, Q * AT_Q);
+  v128.store(to + 3 * step, plus(even, odd));
+  v128.store(to + 4 * step, minus(even, odd));
+  v128.store(to + 5 * step, g2);
+}
+
+/** Gᵀ u for one line of six: three results, `step` apart. */
+// @ts-expect-error: decorator
+@inline
+function filterGradientLine(to: usize, step: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, u5: v128): void {
+  const pSum = times(plus(u1, u2), AT_P);
+  const qSum = times(plus(u3, u4), AT_Q);
+  v128.store(to, plus(times(u0, AT_0), plus(pSum, qSum)));
+  v128.store(to + step, plus(times(minus(u1, u2), P * AT_P), times(minus(u3, u4), Q * AT_Q)));
+  v128.store(to + 2 * step, plus(plus(times(pSum, P2), times(qSum, Q2)), u5));
+}
+
+/** Addresses of the pixels `top … top + size − 1` × `left … left + size − 1` of an image; those outside are `zeros`. */
+function addresses(
+  table: usize,
+  size: usize,
+  image: usize,
+  top: i32,
+  left: i32,
+  height: i32,
+  width: i32,
+  pixel: usize,
+  zeros: usize,
+): void {
+  for (let i: i32 = 0; i < <i32>size; i++) {
+    const y = top + i;
+    const inside = y >= 0 && y < height;
+    for (let j: i32 = 0; j < <i32>size; j++) {
+      const x = left + j;
+      const at = inside && x >= 0 && x < width ? image + <usize>(y * width + x) * pixel : zeros;
+      i32.store(table, <i32>at);
+      table += 4;
+    }
+  }
+}
+
+/** Floats of the transformed filter. */
+export function winogradFilterSize(k: usize, n: usize): usize {
+  return POINTS * roundUp(k, 4) * roundUp(n, COLUMNS);
+}
+
+/**
+ * The filter w[3][3][k][n] as U[36][n / 8][k][8], padded with zeros. `turned` rotates it by half a turn, as the
+ * gradient for the input wants it.
+ */
+export function winogradFilter(u: usize, w: usize, k: usize, n: usize, turned: bool, scratch: usize): void {
+  const k4 = roundUp(k, 4);
+  const panels = roundUp(n, COLUMNS) / COLUMNS;
+  const point = panels * k4 * COLUMNS * F;
+  const half = scratch;
+  const tap = k * n * F;
+  memory.fill(u, 0, POINTS * point);
+  for (let i: usize = 0; i < k; i++) {
+    for (let j: usize = 0; j < n; j += 4) {
+      const count = n - j;
+      const from = w + (i * n + j) * F;
+      const first = turned ? from + 8 * tap : from;
+      const step = turned ? <usize>0 - tap : tap;
+      for (let x: usize = 0; x < 3; x++) {
+        const at = first + x * step;
+        filterLine(half + x * V, 3 * V, load(at, count), load(at + 3 * step, count), load(at + 6 * step, count));
+      }
+      const to = u + ((j / COLUMNS) * k4 + i) * COLUMNS * F + (j % COLUMNS) * F;
+      for (let y: usize = 0; y < PATCH; y++) {
+        const at = half + y * 3 * V;
+        filterLine(to + y * PATCH * point, point, v128.load(at), v128.load(at, 16), v128.load(at, 32));
+      }
+    }
+  }
+}
+
+/** w[9][n][k] from w[9][k][n]. */
+export function transposeTaps(to: usize, from: usize, taps: usize, k: usize, n: usize): void {
+  for (let tap: usize = 0; tap < taps; tap++) transpose(to + tap * k * n * F, from + tap * k * n * F, k, n);
+}
+
+function transpose(to: usize, from: usize, rows: usize, columns: usize): void {
+  for (let i: usize = 0; i < rows; i++) {
+    for (let j: usize = 0; j < columns; j++) f32.store(to + (j * rows + i) * F, f32.load(from + (i * columns + j) * F));
+  }
+}
+
+/** How many tiles are worked on at a time, so that both transformed blocks stay in the cache. */
+function blockOf(cin: usize, cout: usize): usize {
+  const fits = (BLOCK_BYTES / (POINTS * F * (cin + cout))) & ~3;
+  return fits < 32 ? 32 : fits > 128 ? 128 : fits;
+}
+const BLOCK_BYTES: usize = 1 << 20;
+
+/** Bytes of scratch that `winograd` and `winogradFilterGradient` need. */
+export function winogradScratch(cin: usize, cout: usize): usize {
+  const block = blockOf(cin, cout);
+  const ci = roundUp(cin, 4);
+  const co = roundUp(cout, COLUMNS);
+  return F * (POINTS * (block * (ci + co) + ci * co) + ci + co + 5 * POINTS * 4 + 4 * POINTS + ROWS * COLUMNS) + 1024;
+}
+
+/**
+ * y[n][oh][ow][cout] = bias + x[n][h][w][cin] ∗ the filter transformed into `u`. `bias` is 0 for none.
+ * Returns false if anything in y is not finite: an infinity spreads over its tile, so the caller must convolve directly.
+ */
+export function winograd(
+  x: usize,
+  n: i32,
+  h: i32,
+  w: i32,
+  cin: usize,
+  u: usize,
+  bias: usize,
+  y: usize,
+  oh: i32,
+  ow: i32,
+  cout: usize,
+  padTop: i32,
+  padLeft: i32,
+  scratch: usize,
+): bool {
+  const ci = roundUp(cin, 4);
+  const co = roundUp(cout, COLUMNS);
+  const block = blockOf(cin, cout);
+  const zeros = scratch;
+  const table = zeros + (ci + co) * F;
+  const half = table + 4 * POINTS * 4;
+  const four = half + POINTS * V;
+  const products = four + 4 * POINTS * V;
+  const patches = products + POINTS * block * co * F;
+  memory.fill(zeros, 0, (ci + co) * F);
+
+  const rows = (oh + 3) / 4;
+  const columns = (ow + 3) / 4;
+  const count = <usize>(n * rows * columns);
+  const group = POINTS * ci * V; // bytes of four transformed tiles
+  let check = f32x4.splat(0);
+  for (let first: usize = 0; first < count; first += block) {
+    const here = least(block, count - first);
+    for (let i: usize = 0; i < here; i += ROWS) {
+      const lanes = least(ROWS, here - i);
+      for (let lane: usize = 0; lane < lanes; lane++) {
+        const at = <i32>(first + i + lane);
+        const image = at / (rows * columns);
+        const row = (at / columns) % rows;
+        const column = at % columns;
+        const from = x + <usize>(image * h * w) * cin * F;
+        addresses(
+          table + lane * POINTS * 4, PATCH, from, row * 4 - padTop, column * 4 - padLeft, h, w, cin * F, zeros,
+        );
+      }
+      let to = patches + (i / ROWS) * group;
+      for (let c: usize = 0; c < cin; c += 4) {
+        for (let lane: usize = 0; lane < lanes; lane++) {
+          inputTile(four + lane * POINTS * V, V, table + lane * POINTS * 4, c * F, cin - c, half);
+        }
+        for (let point: usize = 0; point < POINTS; point++) {
+          const from = four + point * V;
+          storeTransposed(
+            to + point * ci * V,
+            v128.load(from),
+            v128.load(from + POINTS * V),
+            v128.load(from + 2 * POINTS * V),
+            v128.load(from + 3 * POINTS * V),
+          );
+        }
+        to += 4 * V;
+      }
+    }
+    for (let point: usize = 0; point < POINTS; point++) {
+      tiles(
+        patches + point * ci * V,
+        group,
+        u + point * ci * co * F,
+        ci * COLUMNS * F,
+        roundUp(here, ROWS),
+        co,
+        ci,
+        products + point * co * F,
+        POINTS * co * F,
+        zeros,
+        0,
+        0,
+      );
+    }
+    for (let i: usize = 0; i < here; i++) {
+      const at = <i32>(first + i);
+      const image = at / (rows * columns);
+      const row = (at / columns) % rows;
+      const column = at % columns;
+      const height = min(4, oh - row * 4);
+      const width = min(4, ow - column * 4);
+      const to = y + <usize>((image * oh + row * 4) * ow + column * 4) * cout * F;
+      for (let c: usize = 0; c < cout; c += 4) {
+        const from = products + (i * POINTS * co + c) * F;
+        const step = co * F;
+        for (let j: usize = 0; j < PATCH; j++) {
+          const p = from + j * step;
+          outputLine(
+            half + j * V,
+            PATCH * V,
+            v128.load(p),
+            v128.load(p + 6 * step),
+            v128.load(p + 12 * step),
+            v128.load(p + 18 * step),
+            v128.load(p + 24 * step),
+            v128.load(p + 30 * step),
+          );
+        }
+        const b = bias === 0 ? f32x4.splat(0) : load(bias + c * F, cout - c);
+        for (let j: i32 = 0; j < height; j++) {
+          const p = half + <usize>j * PATCH * V;
+          outputLine(four, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64), v128.load(p, 80));
+          const line = to + (<usize>(j * ow) * cout + c) * F;
+          for (let k: i32 = 0; k < width; k++) {
+            const value = plus(v128.load(four + <usize>k * V), b);
+            check = plus(check, times(value, 0));
+            store(line + <usize>k * cout * F, value, cout - c);
+          }
+        }
+      }
+    }
+  }
+  return !v128.any_true(f32x4.ne(check, check));
+}
+
+/**
+ * dw[3][3][cin][cout], the gradient for the filter of y = x ∗ w, by the transposed algorithm.
+ * Returns false if anything in dw is not finite.
+ */
+export function winogradFilterGradient(
+  x: usize,
+  n: i32,
+  h: i32,
+  w: i32,
+  cin: usize,
+  dy: usize,
+  oh: i32,
+  ow: i32,
+  cout: usize,
+  dw: usize,
+  padTop: i32,
+  padLeft: i32,
+  scratch: usize,
+): bool {
+  const ci = roundUp(cin, 4);
+  const co = roundUp(cout, COLUMNS);
+  const block = blockOf(cin, cout);
+  const zeros = scratch;
+  const table = zeros + (ci + co) * F;
+  const half = table + 4 * POINTS * 4;
+  const products = half + POINTS * V;
+  const patches = products + POINTS * block * co * F;
+  const du = patches + POINTS * block * ci * F;
+  memory.fill(zeros, 0, (ci + co) * F);
+  memory.fill(products, 0, POINTS * block * co * F);
+
+  const rows = (oh + 3) / 4;
+  const columns = (ow + 3) / 4;
+  const count = <usize>(n * rows * columns);
+  for (let first: usize = 0; first < count; first += block) {
+    const here = least(block, count - first);
+    for (let i: usize = 0; i < here; i++) {
+      const at = <i32>(first + i);
+      const image = at / (rows * columns);
+      const row = (at / columns) % rows;
+      const column = at % columns;
+      const from = x + <usize>(image * h * w) * cin * F;
+      addresses(table, PATCH, from, row * 4 - padTop, column * 4 - padLeft, h, w, cin * F, zeros);
+      for (let c: usize = 0; c < cin; c += 4) {
+        inputTile(patches + ((c / 4) * block + i) * V, ci * block * F, table, c * F, cin - c, half);
+      }
+      const gradient = dy + <usize>(image * oh * ow) * cout * F;
+      addresses(table, TILE, gradient, row * 4, column * 4, oh, ow, cout * F, zeros);
+      for (let c: usize = 0; c < cout; c += 4) {
+        const channel = c * F;
+        const rest = cout - c;
+        for (let j: usize = 0; j < TILE; j++) {
+          const p = table + j * 4;
+          outputGradientLine(
+            half + j * V,
+            TILE * V,
+            load(<usize>load32(p) + channel, rest),
+            load(<usize>load32(p + 16) + channel, rest),
+            load(<usize>load32(p + 32) + channel, rest),
+            load(<usize>load32(p + 48) + channel, rest),
+          );
+        }
+        const to = products + ((c / COLUMNS) * block + i) * COLUMNS * F + (c % COLUMNS) * F;
+        const step = co * block * F;
+        for (let j: usize = 0; j < PATCH; j++) {
+          const p = half + j * TILE * V;
+          outputGradientLine(
+            to + j * PATCH * step, step, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48),
+          );
+        }
+      }
+    }
+    for (let point: usize = 0; point < POINTS; point++) {
+      const c = du + point * ci * co * F;
+      tiles(
+        patches + point * ci * block * F,
+        block * V,
+        products + point * co * block * F,
+        block * COLUMNS * F,
+        ci,
+        co,
+        here,
+        c,
+        co * F,
+        first === 0 ? zeros : c,
+        first === 0 ? 0 : co * F,
+        0,
+      );
+    }
+  }
+
+  let check = f32x4.splat(0);
+  const step = ci * co * F;
+  for (let i: usize = 0; i < cin; i++) {
+    for (let c: usize = 0; c < cout; c += 4) {
+      const from = du + (i * co + c) * F;
+      for (let j: usize = 0; j < PATCH; j++) {
+        const p = from + j * step;
+        filterGradientLine(
+          half + j * V,
+          PATCH * V,
+          v128.load(p),
+          v128.load(p + 6 * step),
+          v128.load(p + 12 * step),
+          v128.load(p + 18 * step),
+          v128.load(p + 24 * step),
+          v128.load(p + 30 * step),
+        );
+      }
+      for (let j: usize = 0; j < 3; j++) {
+        const p = half + j * PATCH * V;
+        filterGradientLine(table, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64), v128.load(p, 80));
+        for (let k: usize = 0; k < 3; k++) {
+          const value = v128.load(table + k * V);
+          check = plus(check, times(value, 0));
+          store(dw + (((j * 3 + k) * cin + i) * cout + c) * F, value, cout - c);
+        }
+      }
+    }
+  }
+  return !v128.any_true(f32x4.ne(check, check));
+}

@@ -1,0 +1,62 @@
+// Compiles the AssemblyScript kernels and embeds the binary in a module, so that Node, bundlers and workers load it alike.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import asc from 'assemblyscript/asc';
+
+const { error, stderr, binary } = await compile();
+if (error !== null) {
+  console.error(stderr);
+  process.exit(1);
+}
+if (hasData(binary)) {
+  console.error('the kernels carry a data segment, which would land on the memory of tfjs');
+  process.exit(1);
+}
+mkdirSync('dist', { recursive: true });
+writeFileSync(
+  'dist/binary.js',
+  `export const binary = /* @__PURE__ */ Uint8Array.from(atob('${Buffer.from(binary).toString('base64')}'), (c) => c.charCodeAt(0));\n`,
+);
+
+async function compile() {
+  const files = new Map();
+  const { error, stderr } = await asc.main(
+    // prettier-ignore
+    [
+      'assembly/index.ts',
+      '--outFile',
+      'kernels.wasm',
+      '--runtime',
+      'stub',
+      '--importMemory',
+      '--noAssert',
+      '--enable',
+      'simd',
+      '--optimizeLevel',
+      '3',
+      '--shrinkLevel',
+      '0',
+      '--converge',
+      '--use',
+      'abort=',
+    ],
+    { writeFile: (name, contents) => void files.set(name, contents) },
+  );
+  return { error, stderr: stderr.toString(), binary: files.get('kernels.wasm') };
+}
+
+/** Whether a WebAssembly binary has a data section (id 11) that is not empty. */
+function hasData(bytes) {
+  for (let at = 8; at < bytes.length; ) {
+    const id = bytes[at++];
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      size |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    if (id === 11 && bytes[at] !== 0) return true;
+    at += size;
+  }
+  return false;
+}

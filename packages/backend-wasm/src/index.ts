@@ -1,0 +1,1 @@
+export { type UseWasmOptions, useWasm } from './use-wasm.js';
