@@ -1,0 +1,73 @@
+import { rng } from '@diffusion-ts/tensor';
+import { type Batch, type Dataset, disposeBatch } from './dataset.js';
+import { permutation } from './permutation.js';
+
+/**
+ * Shuffled batches without end. The epochs, each a fresh permutation of the dataset, follow each other as one stream
+ * that is cut into batches of `size`: every example comes exactly once in every epoch, every batch is full, and a batch
+ * may reach from one epoch into the next.
+ *
+ * Batch k depends on (seed, size, k) alone, augmentations included, so k is all that a resumed run has to know. The next
+ * batch is made while the last one is in use. A batch is valid until the next one is asked for: the generator frees it.
+ *
+ * @param options.start the number k of the first batch.
+ * @throws RangeError where `size` is no positive integer, `start` no whole number or `seed` not in 0 … 2⁵³ − 1; while
+ * iterating, the reason of the `signal` once it is aborted, and whatever the dataset throws.
+ */
+export function batches(
+  dataset: Dataset,
+  { size, seed, start = 0, signal }: { size: number; seed: number; start?: number; signal?: AbortSignal },
+): AsyncGenerator<Batch, void, void> {
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`size is ${size}, expected a whole number of at least 1`);
+  }
+  if (!Number.isSafeInteger(start) || start < 0) {
+    throw new RangeError(`start is ${start}, expected a whole number of at least 0`);
+  }
+  const random = rng(seed).fork('batches');
+
+  let epoch = -1;
+  let order: Uint32Array = new Uint32Array();
+  function exampleAt(position: number): number {
+    const wanted = Math.floor(position / dataset.size);
+    if (wanted !== epoch) {
+      epoch = wanted;
+      order = permutation(dataset.size, seed, epoch);
+    }
+    return order[position % dataset.size]!;
+  }
+  // Async, so that a dataset that throws at once fails like one that rejects.
+  const load = async (k: number): Promise<Batch> =>
+    dataset.batch(
+      Array.from({ length: size }, (_, i) => exampleAt(k * size + i)),
+      random.fork(k),
+    );
+
+  return prefetched(load, start, signal);
+}
+
+async function* prefetched(
+  load: (k: number) => Promise<Batch>,
+  start: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Batch, void, void> {
+  signal?.throwIfAborted();
+  let next = load(start);
+  try {
+    for (let k = start; ; k++) {
+      const batch = await next;
+      next = load(k + 1);
+      // If it fails while nobody waits for it, the failure is reported when it is asked for.
+      next.catch(() => {});
+      try {
+        signal?.throwIfAborted();
+        yield batch;
+        signal?.throwIfAborted();
+      } finally {
+        disposeBatch(batch);
+      }
+    }
+  } finally {
+    await next.then(disposeBatch, () => {});
+  }
+}

@@ -1,0 +1,53 @@
+import type { Rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Examples that can be asked for by their indices 0 … size − 1. */
+export interface Dataset {
+  readonly size: number;
+  /** Of one example: `[height, width, channels]` of an image, `[2]` of a point in the plane. */
+  readonly shape: readonly number[];
+  /** The lowest and the highest number that x_0 holds; an integer image k is k/127.5 − 1, so [−1, 1]. */
+  readonly range: readonly [number, number];
+  /** Names of the classes, where the examples are labelled: label k is `classes[k]`. */
+  readonly classes?: readonly string[];
+  /**
+   * The examples at `indices`, in that order. Random augmentations (flips) are drawn from `random`; without it there
+   * are none. The tensors belong to the caller.
+   *
+   * @throws RangeError where an index is not one of 0 … size − 1.
+   */
+  batch(indices: ArrayLike<number>, random?: Rng): Promise<Batch>;
+}
+
+export interface Batch {
+  /** float32 `[batch, …shape]`. */
+  readonly x0: tf.Tensor;
+  /** int32 `[batch]`, where the dataset has classes. */
+  readonly labels?: tf.Tensor1D;
+}
+
+/** Throws unless every index is one of 0 … size − 1. */
+export function checkIndices(indices: ArrayLike<number>, size: number): void {
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    if (!Number.isInteger(index) || index < 0 || index >= size) {
+      throw new RangeError(`indices[${i}] is ${index}, expected a whole number in 0 … ${size - 1}`);
+    }
+  }
+}
+
+/** The tensors of a batch from its numbers. */
+export function toBatch(
+  values: Float32Array,
+  shape: readonly number[],
+  labels: Int32Array | undefined,
+  count: number,
+): Batch {
+  const x0 = tf.tensor(values, [count, ...shape], 'float32');
+  return labels === undefined ? { x0 } : { x0, labels: tf.tensor1d(labels, 'int32') };
+}
+
+export function disposeBatch(batch: Batch): void {
+  batch.x0.dispose();
+  batch.labels?.dispose();
+}

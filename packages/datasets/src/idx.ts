@@ -1,0 +1,107 @@
+import { DataError } from './data-error.js';
+import type { Dataset } from './dataset.js';
+import { fromArrays } from './from-arrays.js';
+import { labelProblem } from './labels.js';
+
+/** The bytes of a file, and the name that errors call it by. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+const UNSIGNED_BYTE = 0x08;
+
+/** What the header of an IDX file says: the shape, and how many bytes the whole file then has. */
+export interface IdxHeader {
+  readonly shape: readonly number[];
+  readonly length: number;
+}
+
+/**
+ * The header of an IDX file, the format of MNIST: two zero bytes, the element type, the number of dimensions, and each
+ * dimension as a big-endian 32-bit integer. Nothing of the size that it claims is allocated.
+ *
+ * @throws DataError where the file is no IDX file of unsigned bytes or ends within its header.
+ */
+export function parseIdxHeader({ name, bytes }: NamedBytes): IdxHeader {
+  const start = [...bytes.subarray(0, 4)];
+  if (start.length < 4 || start[0] !== 0 || start[1] !== 0 || start[2] !== UNSIGNED_BYTE || start[3] === 0) {
+    const found =
+      start.length === 0 ? 'nothing' : start.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    throw new DataError(
+      `${name} is not an IDX file of bytes: it begins with ${found}, expected 00 00 08 and a number of dimensions`,
+    );
+  }
+  const dimensions = start[3]!;
+  const headerLength = 4 + 4 * dimensions;
+  if (bytes.length < headerLength) {
+    throw new DataError(
+      `${name} is truncated: its header of ${dimensions} dimensions takes ${headerLength} bytes, but it has ${bytes.length}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, headerLength);
+  const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
+  return { shape, length: headerLength + shape.reduce((product, n) => product * n, 1) };
+}
+
+/**
+ * An IDX file of unsigned bytes: its shape, and its values as a view of the bytes given.
+ *
+ * @throws DataError where the file is no IDX file of unsigned bytes, is truncated, or holds more than its header says.
+ */
+export function parseIdx(file: NamedBytes): { shape: readonly number[]; values: Uint8Array } {
+  const { shape, length } = parseIdxHeader(file);
+  checkIdxLength(file.name, shape, length, file.bytes.length);
+  return { shape, values: file.bytes.subarray(4 + 4 * shape.length) };
+}
+
+/** Throws unless the file has as many bytes as its header says. */
+export function checkIdxLength(
+  name: string,
+  shape: readonly number[],
+  expected: number,
+  actual: number,
+): void {
+  if (actual === expected) return;
+  const problem = actual < expected ? 'is truncated' : 'goes on after its end';
+  throw new DataError(
+    `${name} ${problem}: its header says ${shape.join('×')}, which takes ${expected} bytes, but it has ${actual}`,
+  );
+}
+
+const DIGITS: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+
+/**
+ * A dataset from the bytes of an IDX file of greyscale images `[count, height, width]` and, where given, one of their
+ * labels `[count]`. Examples are `[height, width, 1]` in [−1, 1].
+ *
+ * @param options.classes names of the classes; the ten digits by default.
+ * @throws DataError where a file is damaged, is of another kind, or the labels do not fit the images or the classes.
+ */
+export function fromIdx({
+  images,
+  labels,
+  classes = DIGITS,
+}: {
+  images: NamedBytes;
+  labels?: NamedBytes | undefined;
+  classes?: readonly string[] | undefined;
+}): Dataset {
+  const { shape, values } = parseIdx(images);
+  const [count, height, width] = shape;
+  if (shape.length !== 3 || values.length === 0) {
+    throw new DataError(`${images.name} has the shape ${shape.join('×')}, expected images×height×width`);
+  }
+  const example = [height!, width!, 1];
+  if (labels === undefined) return fromArrays({ values, shape: example });
+
+  const parsed = parseIdx(labels);
+  if (parsed.shape.length !== 1) {
+    throw new DataError(
+      `${labels.name} has the shape ${parsed.shape.join('×')}, expected one label for each image`,
+    );
+  }
+  const problem = labelProblem(parsed.values, classes.length, count!, `images of ${images.name}`);
+  if (problem !== undefined) throw new DataError(`${labels.name} ${problem}`);
+  return fromArrays({ values, shape: example, labels: parsed.values, classes });
+}

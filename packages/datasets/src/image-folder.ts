@@ -1,0 +1,170 @@
+import { readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import type { Rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import sharp from 'sharp';
+import { DataError } from './data-error.js';
+import { type Batch, checkIndices, type Dataset, toBatch } from './dataset.js';
+import { pixelToUnit } from './from-arrays.js';
+import { unreadable } from './read-file.js';
+
+export interface ImageFolderOptions {
+  /** The side of square images; or give `height` and `width`; or neither, where all images have one size already. */
+  readonly size?: number;
+  readonly height?: number;
+  readonly width?: number;
+  /** 3 for colour (the default), 1 for greyscale. */
+  readonly channels?: 1 | 3;
+  /** Whether every other image, by chance, is mirrored left to right in training; false by default. */
+  readonly flip?: boolean;
+}
+
+const IMAGE = /\.(png|jpe?g|webp)$/i;
+
+/**
+ * The PNG, JPEG and WebP files of a folder and of the folders in it, `[height, width, channels]` in [−1, 1]. Where they
+ * lie in sub-folders, the sub-folders are the classes, in the order of their names. Other files, and what begins with a
+ * dot, are passed over.
+ *
+ * An image is turned as its EXIF data says, scaled (Lanczos) so that it covers the size asked for, and cropped about its
+ * centre; what is transparent becomes white; greyscale is luminance. Files are decoded when a batch asks for them.
+ *
+ * @throws RangeError where an option is out of range. DataError, one sentence that names the file or folder, where
+ * images cannot be read, lie both in the folder and in its sub-folders, are missing in some sub-folders, or differ in
+ * size while none is asked for; a file that cannot be decoded is reported by the batch that needs it.
+ */
+export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<Dataset> {
+  const { channels = 3, flip = false } = options;
+  if (channels !== 1 && channels !== 3) {
+    throw new RangeError(`channels is ${String(channels)}, expected 1 (greyscale) or 3 (colour)`);
+  }
+  const asked = askedSize(options);
+  const { files, classes, labels } = await scan(path);
+  const [height, width] = asked ?? (await commonSize(files));
+  const shape = [height, width, channels] as const;
+  const each = height * width * channels;
+
+  return {
+    size: files.length,
+    shape,
+    range: [-1, 1],
+    ...(classes && { classes }),
+    async batch(indices: ArrayLike<number>, random?: Rng): Promise<Batch> {
+      checkIndices(indices, files.length);
+      const count = indices.length;
+      const mirrored = flip && random ? tf.tidy(() => random.integers([count], 2).dataSync()) : undefined;
+      const x0 = new Float32Array(count * each);
+      await Promise.all(
+        Array.from(indices, async (index, i) => {
+          const pixels = await decode(files[index]!, shape);
+          write(pixels, shape, mirrored?.[i] === 1, x0.subarray(i * each, (i + 1) * each));
+        }),
+      );
+      return toBatch(x0, shape, labels && Int32Array.from(indices, (index) => labels[index]!), count);
+    },
+  };
+}
+
+function askedSize({ size, height = size, width = size }: ImageFolderOptions): [number, number] | undefined {
+  if (height === undefined && width === undefined) return undefined;
+  for (const [name, value] of Object.entries({ height, width })) {
+    if (value === undefined || !Number.isInteger(value) || value < 1) {
+      throw new RangeError(`${name} is ${value}, expected a whole number of pixels`);
+    }
+  }
+  return [height!, width!];
+}
+
+interface Scan {
+  files: readonly string[];
+  classes: readonly string[] | undefined;
+  labels: readonly number[] | undefined;
+}
+
+async function scan(path: string): Promise<Scan> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch((cause) => {
+    throw unreadable(path, cause);
+  });
+  const found = entries
+    .map((entry) => ({ entry, parts: relative(path, join(entry.parentPath, entry.name)).split(sep) }))
+    .filter(({ parts }) => !parts.some((part) => part.startsWith('.')));
+  const images = found
+    .filter(({ entry }) => !entry.isDirectory() && IMAGE.test(entry.name))
+    .map(({ parts }) => parts)
+    // The order of code units: the same on every machine, whatever its language.
+    .sort((a, b) => (a.join('/') < b.join('/') ? -1 : 1));
+  if (images.length === 0) throw new DataError(`${path} holds no PNG, JPEG or WebP images`);
+
+  const files = images.map((parts) => join(path, ...parts));
+  const classes = [...new Set(images.filter((parts) => parts.length > 1).map((parts) => parts[0]!))].sort();
+  if (classes.length === 0) return { files, classes: undefined, labels: undefined };
+
+  const loose = images.findIndex((parts) => parts.length === 1);
+  if (loose >= 0) {
+    throw new DataError(
+      `${files[loose]} has no class: it lies beside the sub-folder ${classes[0]} that holds images too, expected all images in sub-folders or none`,
+    );
+  }
+  const empty = found.find(
+    ({ entry, parts }) => entry.isDirectory() && parts.length === 1 && !classes.includes(parts[0]!),
+  );
+  if (empty)
+    throw new DataError(
+      `${join(path, ...empty.parts)} holds no images, though its sister folders are classes`,
+    );
+  return { files, classes, labels: images.map((parts) => classes.indexOf(parts[0]!)) };
+}
+
+/** The height and width that all files share. */
+async function commonSize(files: readonly string[]): Promise<[number, number]> {
+  let first: { height: number; width: number } | undefined;
+  for (const file of files) {
+    const { autoOrient } = await sharp(file)
+      .metadata()
+      .catch((cause) => {
+        throw undecodable(file, cause);
+      });
+    first ??= autoOrient;
+    if (autoOrient.height !== first.height || autoOrient.width !== first.width) {
+      throw new DataError(
+        `${file} has ${autoOrient.width}×${autoOrient.height} pixels, but ${files[0]} has ${first.width}×${first.height}: give the size that all are to be scaled to`,
+      );
+    }
+  }
+  return [first!.height, first!.width];
+}
+
+type Shape = readonly [height: number, width: number, channels: 1 | 3];
+
+async function decode(file: string, [height, width, channels]: Shape): Promise<Uint8Array> {
+  return sharp(file, { failOn: 'error' })
+    .autoOrient()
+    .resize(width, height, { fit: 'cover', position: 'centre' })
+    .flatten({ background: 'white' })
+    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .raw()
+    .toBuffer()
+    .catch((cause) => {
+      throw undecodable(file, cause);
+    });
+}
+
+function undecodable(file: string, cause: Error): DataError {
+  return new DataError(`${file} cannot be decoded as an image (${cause.message.split('\n')[0]})`, { cause });
+}
+
+/** Writes the pixels as numbers in [−1, 1], mirrored left to right where asked. */
+function write(
+  pixels: Uint8Array,
+  [height, width, channels]: Shape,
+  mirrored: boolean,
+  out: Float32Array,
+): void {
+  let i = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + (mirrored ? width - 1 - x : x)) * channels;
+      for (let c = 0; c < channels; c++) out[i++] = pixelToUnit(pixels[from + c]!);
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { Dataset } from '../src/index.js';
+
+export interface Point {
+  x: number;
+  y: number;
+  label: number | undefined;
+}
+
+/** All the points of a 2-D dataset. */
+export async function allPoints(dataset: Dataset): Promise<Point[]> {
+  const { x0, labels } = await dataset.batch(Array.from({ length: dataset.size }, (_, i) => i));
+  const xy = x0.dataSync();
+  const classes = labels?.dataSync();
+  x0.dispose();
+  labels?.dispose();
+  return Array.from({ length: dataset.size }, (_, i) => ({
+    x: xy[2 * i]!,
+    y: xy[2 * i + 1]!,
+    label: classes?.[i],
+  }));
+}
+
+export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The root of the mean square. */
+export const rms = (values: readonly number[]): number => Math.sqrt(mean(values.map((v) => v * v)));
