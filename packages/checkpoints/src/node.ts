@@ -1,0 +1,1 @@
+export { type DiffusersFolder, readDiffusersFolder, writeDiffusersFolder } from './diffusers-folder.js';

@@ -1,0 +1,66 @@
+import type { Params } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { CheckpointError } from './checkpoint-error.js';
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.js';
+import { fromPyTorch, toPyTorch } from './layout.js';
+import { type RawTensor, readSafetensors, writeSafetensors } from './safetensors.js';
+
+/**
+ * The parameters in a safetensors file of a PyTorch state dict, in our layout (convolutions HWIO, linear maps
+ * [in, out]): floats as float32, integers as int32. The caller disposes them.
+ * @throws CheckpointError if the file is malformed (see `readSafetensors`) or an I64 does not fit in 32 bits.
+ */
+export function paramsFromSafetensors(bytes: Uint8Array): Params {
+  const { tensors } = readSafetensors(bytes);
+  const laid = Object.entries(tensors).map(([name, raw]) => {
+    return [name, fromPyTorch(name, raw.shape, numbersOf(name, raw))] as const;
+  });
+  return Object.fromEntries(laid.map(([name, { shape, data }]) => [name, tf.tensor(data, shape)]));
+}
+
+/**
+ * A safetensors file of the parameters as a PyTorch state dict: floats as `dtype` (F32 unless said otherwise, rounded to
+ * the nearest with ties to even), int32 as I32.
+ * @throws CheckpointError if a parameter is neither float32 nor int32, or its name cannot be stored.
+ */
+export async function paramsToSafetensors(
+  params: Params,
+  {
+    dtype = 'F32',
+    metadata = {},
+  }: { dtype?: 'F32' | 'F16' | 'BF16'; metadata?: Record<string, string> } = {},
+): Promise<Uint8Array> {
+  if (!['F32', 'F16', 'BF16'].includes(dtype)) {
+    throw new CheckpointError(`dtype must be F32, F16 or BF16, not ${dtype}`);
+  }
+  for (const [name, tensor] of Object.entries(params)) {
+    if (tensor.dtype !== 'float32' && tensor.dtype !== 'int32') {
+      throw new CheckpointError(`parameter "${name}" must be float32 or int32, not ${tensor.dtype}`);
+    }
+  }
+  const raw = Object.entries(params).map(async ([name, tensor]): Promise<[string, RawTensor]> => {
+    const { shape, data } = toPyTorch(name, tensor.shape, (await tensor.data()) as Float32Array | Int32Array);
+    if (data instanceof Int32Array) return [name, { dtype: 'I32', shape, data }];
+    if (dtype === 'F16') return [name, { dtype, shape, data: float32ToFloat16(data) }];
+    if (dtype === 'BF16') return [name, { dtype, shape, data: float32ToBfloat16(data) }];
+    return [name, { dtype: 'F32', shape, data }];
+  });
+  return writeSafetensors(Object.fromEntries(await Promise.all(raw)), metadata);
+}
+
+function numbersOf(name: string, raw: RawTensor): Float32Array | Int32Array {
+  switch (raw.dtype) {
+    case 'F32':
+    case 'I32':
+      return raw.data;
+    case 'F16':
+      return float16ToFloat32(raw.data);
+    case 'BF16':
+      return bfloat16ToFloat32(raw.data);
+    case 'I64': {
+      const large = raw.data.find((n) => BigInt.asIntN(32, n) !== n);
+      if (large === undefined) return Int32Array.from(raw.data, Number);
+      throw new CheckpointError(`tensor "${name}": the integer ${large} does not fit in 32 bits`);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { disposeParams } from '@diffusion-ts/tensor';
+import { expectNoLeak, goldenPath, useBackend } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { CheckpointError } from '../src/index.js';
+import { readDiffusersFolder, writeDiffusersFolder } from '../src/node.js';
+
+const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+const golden = goldenPath('unet-class-conditional');
+const root = mkdtempSync(join(tmpdir(), 'diffusers-folder-'));
+let folder: string;
+let count = 0;
+
+beforeAll(() => useBackend('cpu'));
+beforeEach(() => {
+  folder = join(root, String(count++));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const bytes = (...path: string[]) => readFileSync(join(...path));
+
+it('a folder of diffusers is read and written back: the same weights byte for byte, the same config in the same order', async () => {
+  const { config, params } = await readDiffusersFolder(golden);
+  expect(config.block_out_channels).toEqual([16, 32]);
+  await writeDiffusersFolder(folder, config, params);
+  disposeParams(params);
+  expect(readdirSync(folder).toSorted()).toEqual(['config.json', WEIGHTS]);
+  const parsed = (path: string) => Object.entries(JSON.parse(bytes(path, 'config.json').toString()));
+  expect(parsed(folder)).toEqual(parsed(golden));
+  expect(bytes(folder, WEIGHTS).equals(bytes(golden, WEIGHTS))).toBe(true);
+});
+
+it('a config of ours is given the class and the version that diffusers asks for', async () => {
+  await writeDiffusersFolder(folder, { sample_size: 8, act_fn: 'silu' }, {});
+  expect(bytes(folder, 'config.json').toString()).toBe(
+    '{\n  "_class_name": "UNet2DModel",\n  "_diffusers_version": "0.35.0",\n  "act_fn": "silu",\n  "sample_size": 8\n}\n',
+  );
+});
+
+it('the old names of attention are read as the present ones', async () => {
+  const names = ['query.weight', 'key.bias', 'value.bias', 'proj_attn.weight', 'group_norm.bias'];
+  const old = Object.fromEntries(names.map((name, i) => [`mid_block.attentions.0.${name}`, tf.scalar(i)]));
+  await writeDiffusersFolder(folder, {}, { ...old, 'key.weight': tf.scalar(9) });
+  const { params } = await readDiffusersFolder(folder);
+  expect(Object.entries(params).map(([name, tensor]) => [name, ...tensor.dataSync()])).toEqual([
+    ['mid_block.attentions.0.to_q.weight', 0],
+    ['mid_block.attentions.0.to_k.bias', 1],
+    ['mid_block.attentions.0.to_v.bias', 2],
+    ['mid_block.attentions.0.to_out.0.weight', 3],
+    ['mid_block.attentions.0.group_norm.bias', 4],
+    ['key.weight', 9],
+  ]);
+});
+
+it('writing into a folder that is there replaces the two files and nothing else', async () => {
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'notes.txt'), 'mine');
+  writeFileSync(join(folder, 'config.json'), 'old');
+  await writeDiffusersFolder(folder, {}, {});
+  expect(readdirSync(folder).toSorted()).toEqual(['config.json', WEIGHTS, 'notes.txt']);
+  expect(bytes(folder, 'notes.txt').toString()).toBe('mine');
+  expect((await readDiffusersFolder(folder)).params).toEqual({});
+});
+
+it('a write that fails leaves the folder as it was, and no temporary files', async () => {
+  await writeDiffusersFolder(folder, { sample_size: 8 }, {});
+  const before = readdirSync(root);
+  const flag = tf.tensor1d([true], 'bool');
+  await expect(writeDiffusersFolder(folder, {}, { flag })).rejects.toThrow(CheckpointError);
+  flag.dispose();
+  const file = join(folder, 'config.json');
+  await expect(writeDiffusersFolder(file, {}, {})).rejects.toThrow('ENOTDIR');
+  expect(readdirSync(folder).toSorted()).toEqual(['config.json', WEIGHTS]);
+  expect(readdirSync(root)).toEqual(before);
+  expect((await readDiffusersFolder(folder)).config.sample_size).toBe(8);
+});
+
+it('what is missing or malformed is named in one sentence', async () => {
+  const refused = (message: string) =>
+    expect(readDiffusersFolder(folder)).rejects.toThrow(new CheckpointError(message));
+  const config = join(folder, 'config.json');
+  const weights = join(folder, WEIGHTS);
+  await refused(`${config} does not exist`);
+  mkdirSync(folder);
+  writeFileSync(config, '{');
+  await refused(`${config} is not JSON`);
+  writeFileSync(config, 'null');
+  await refused(`${config} must hold a JSON object`);
+  writeFileSync(config, '{"_class_name":"AutoencoderKL"}');
+  await refused(`${config} describes "AutoencoderKL", not a UNet2DModel`);
+  writeFileSync(config, '{"_class_name":"UNet2DModel"}');
+  await refused(`${weights} does not exist`);
+  writeFileSync(weights, 'short');
+  await refused(`${weights}: 5 bytes are too few for a safetensors file`);
+});
+
+it('reading and writing leave no tensors behind', async () => {
+  await expectNoLeak(async () => (await readDiffusersFolder(golden)).params);
+  const { config, params } = await readDiffusersFolder(golden);
+  await expectNoLeak(() => writeDiffusersFolder(folder, config, params));
+  disposeParams(params);
+});
