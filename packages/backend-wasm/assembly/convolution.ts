@@ -1,7 +1,7 @@
 // Convolutions of any size, stride, dilation and padding: the patches of a block of pixels as the rows of a matrix.
 
 import { gemm, gemmScratch } from './gemm';
-import { accumulate, clear, copy, F } from './vector';
+import { accumulate, clear, copy, F, load, store } from './vector';
 
 /** Floats of patches unrolled at a time. */
 const BLOCK: usize = 1 << 17;
@@ -183,5 +183,64 @@ export function convolutionFilterGradient(x: usize, n: i32, dy: usize, dw: usize
       patches, F, k * F, dy + first * row, row, F, dw, row, k, outChannels, count,
       first === 0 ? zeros : dw, first === 0 ? 0 : row, scratch,
     );
+  }
+}
+
+/** The gradient for x of a depthwise convolution: filter [filterHeight][filterWidth][channels][outChannels / channels]. */
+export function depthwiseInputGradient(dy: usize, n: i32, w: usize, dx: usize): void {
+  clear(dx, <usize>(n * height * width) * channels);
+  depthwise(dy, n, w, dx, false);
+}
+
+/** The gradient for the filter of a depthwise convolution. */
+export function depthwiseFilterGradient(x: usize, n: i32, dy: usize, dw: usize): void {
+  clear(dw, <usize>(filterHeight * filterWidth) * outChannels);
+  depthwise(dy, n, dw, x, true);
+}
+
+/** Visits every product of the sum y = x ∗ w, and adds dy w to x, or dy x to w. */
+function depthwise(dy: usize, n: i32, w: usize, x: usize, toFilter: bool): void {
+  const multiplier = outChannels / channels;
+  for (let image = 0; image < n; image++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      for (let ox = 0; ox < outWidth; ox++) {
+        const top = oy * strideY - padTop;
+        const left = ox * strideX - padLeft;
+        for (let fy = 0; fy < filterHeight; fy++) {
+          const iy = top + fy * dilationY;
+          if (iy < 0 || iy >= height) continue;
+          for (let fx = 0; fx < filterWidth; fx++) {
+            const ix = left + fx * dilationX;
+            if (ix < 0 || ix >= width) continue;
+            const pixel = x + <usize>((image * height + iy) * width + ix) * channels * F;
+            const tap = w + <usize>(fy * filterWidth + fx) * outChannels * F;
+            if (multiplier === 1) {
+              const to = toFilter ? tap : pixel;
+              multiplyAdd(to, dy, toFilter ? pixel : tap, channels);
+            } else if (toFilter) {
+              for (let i: usize = 0; i < outChannels; i++) {
+                const at = tap + i * F;
+                f32.store(at, f32.load(at) + f32.load(dy + i * F) * f32.load(pixel + (i / multiplier) * F));
+              }
+            } else {
+              for (let i: usize = 0; i < outChannels; i++) {
+                const at = pixel + (i / multiplier) * F;
+                f32.store(at, f32.load(at) + f32.load(dy + i * F) * f32.load(tap + i * F));
+              }
+            }
+          }
+        }
+        dy += outChannels * F;
+      }
+    }
+  }
+}
+
+/** to[i] += a[i] b[i]. */
+function multiplyAdd(to: usize, a: usize, b: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i += 4) {
+    const at = i * F;
+    const rest = count - i;
+    store(to + at, f32x4.add(load(to + at, rest), f32x4.mul(load(a + at, rest), load(b + at, rest))), rest);
   }
 }

@@ -108,3 +108,10 @@ export function add(a: usize, b: usize, y: usize, count: usize): void {
     store(y + i * F, f32x4.add(load(a + i * F, count - i), load(b + i * F, count - i)), count - i);
   }
 }
+
+/** x becomes max(x, 0), in place. */
+export function relu(x: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i += 4) {
+    store(x + i * F, f32x4.max(load(x + i * F, count - i), f32x4.splat(0)), count - i);
+  }
+}

@@ -5,9 +5,11 @@ export {
   convolutionFilterGradient,
   convolutionInputGradient,
   convolutionScratch,
+  depthwiseFilterGradient,
+  depthwiseInputGradient,
   shape,
 } from './convolution';
-export { add, copyRows, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
+export { add, copyRows, relu, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
 export { gemm, gemmScratch } from './gemm';
 export { groupNorm, groupNormGradient, groupNormScratch } from './group-norm';
 export {

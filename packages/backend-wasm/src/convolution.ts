@@ -36,7 +36,8 @@ function paysWinograd(g: Geometry): boolean {
   );
 }
 
-function state(room: Room, g: Geometry): void {
+/** Tells the kernels which convolution the next call computes. */
+export function state(room: Room, g: Geometry): void {
   room.kernels.shape(
     g.height,
     g.width,

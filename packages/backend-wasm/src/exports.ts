@@ -35,6 +35,9 @@ export interface Exports {
   convolutionFilterGradient(x: number, n: number, dy: number, dw: number, scratch: number): void;
   convolutionInputGradient(dy: number, n: number, w: number, dx: number, scratch: number): void;
   convolutionScratch(): number;
+  depthwiseFilterGradient(x: number, n: number, dy: number, dw: number): void;
+  depthwiseInputGradient(dy: number, n: number, w: number, dx: number): void;
+  relu(x: number, count: number): void;
   copyRows(to: number, toStride: number, from: number, fromStride: number, rows: number, count: number): void;
   gemm(
     a: number,

@@ -2,6 +2,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { opsKernels } from './ops-kernels.js';
 import { compile } from './room.js';
+import { registerTfjsKernels } from './tfjs-kernels.js';
 
 export interface UseWasmOptions {
   /**
@@ -23,7 +24,7 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
   if (wasmPaths !== undefined) setWasmPaths(wasmPaths);
   await compile();
   if (!(await tf.setBackend('wasm'))) throw new Error('the wasm backend of tfjs did not start');
-  for (const config of opsKernels) {
-    if (tf.getKernel(config.kernelName, 'wasm') === undefined) tf.registerKernel(config);
-  }
+  if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
+  for (const config of opsKernels) tf.registerKernel(config);
+  registerTfjsKernels();
 }

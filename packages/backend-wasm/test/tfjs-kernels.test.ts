@@ -1,0 +1,189 @@
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { useWasm } from '../src/index.js';
+import { expectSameOnBoth, normal, withGradients } from './both.js';
+
+const runs = { numRuns: 25 };
+const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
+const image = fc.integer({ min: 5, max: 11 });
+const channels = fc.oneof(fc.constantFrom(1, 3, 4, 8), size(13));
+const padding = fc.constantFrom('same' as const, 'valid' as const);
+
+it('conv2d is that of the cpu backend for any stride and padding, and so are its gradients', () =>
+  fc.assert(
+    fc.asyncProperty(
+      size(2),
+      image,
+      image,
+      channels,
+      channels,
+      size(4),
+      size(4),
+      size(3),
+      padding,
+      (n, h, w, ci, co, kh, kw, stride, pad) =>
+        expectSameOnBoth(() =>
+          withGradients(
+            (x, filter) => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, stride, pad),
+            [normal(1, [n, h, w, ci]), normal(2, [kh, kw, ci, co])],
+          ),
+        ),
+    ),
+    runs,
+  ));
+
+it('conv2d is that of the cpu backend with dilations and with strides that differ', () =>
+  fc.assert(
+    fc.asyncProperty(image, channels, size(3), size(2), size(2), padding, (h, ci, kernel, a, b, pad) =>
+      expectSameOnBoth(() => {
+        const x = normal(1, [2, h, h + 1, ci]) as tf.Tensor4D;
+        const filter = normal(2, [kernel, kernel, ci, 5]) as tf.Tensor4D;
+        return [tf.conv2d(x, filter, [a, b], pad), tf.conv2d(x, filter, 1, 'same', 'NHWC', [a, b])];
+      }),
+    ),
+    runs,
+  ));
+
+it('fused.conv2d is that of the cpu backend with a bias and every activation', () =>
+  fc.assert(
+    fc.asyncProperty(
+      image,
+      channels,
+      channels,
+      size(3),
+      fc.constantFrom('linear', 'relu', 'relu6', 'sigmoid', 'elu'),
+      (h, ci, co, kernel, activation) =>
+        expectSameOnBoth(() => [
+          tf.fused.conv2d({
+            x: normal(1, [2, h, h, ci]) as tf.Tensor4D,
+            filter: normal(2, [kernel, kernel, ci, co]) as tf.Tensor4D,
+            bias: normal(3, [co]),
+            strides: 1,
+            pad: 'same',
+            activation: activation as 'relu',
+          }),
+        ]),
+    ),
+    runs,
+  ));
+
+it('depthwiseConv2d has the gradients of the cpu backend', () =>
+  fc.assert(
+    fc.asyncProperty(
+      size(2),
+      image,
+      image,
+      channels,
+      size(3),
+      size(3),
+      size(2),
+      padding,
+      (n, h, w, c, multiplier, kernel, stride, pad) =>
+        expectSameOnBoth(() =>
+          withGradients(
+            (x, filter) => tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, stride, pad),
+            [normal(1, [n, h, w, c]), normal(2, [kernel, kernel, c, multiplier])],
+          ),
+        ),
+    ),
+    runs,
+  ));
+
+it('matMul is that of the cpu backend in all transpositions, batched, or with one factor for all, and so are its gradients', () =>
+  fc.assert(
+    fc.asyncProperty(
+      size(3),
+      size(40),
+      size(40),
+      size(300),
+      fc.boolean(),
+      fc.boolean(),
+      fc.constantFrom('both', 'a', 'b', 'none'),
+      (batch, m, n, k, transposeA, transposeB, batched) =>
+        expectSameOnBoth(() => {
+          const a = transposeA ? [k, m] : [m, k];
+          const b = transposeB ? [n, k] : [k, n];
+          if (batched === 'both' || batched === 'a') a.unshift(batch);
+          if (batched === 'both' || batched === 'b') b.unshift(batch);
+          const inputs = [normal(1, a), normal(2, b)];
+          const f = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.matMul(a, b, transposeA, transposeB);
+          // tfjs has no gradient for a factor that is used again and again.
+          return a.length === b.length ? withGradients(f, inputs) : [f(inputs[0]!, inputs[1]!)];
+        }),
+    ),
+    runs,
+  ));
+
+it('fused.matMul is that of the cpu backend with a bias and every activation', () =>
+  fc.assert(
+    fc.asyncProperty(
+      size(9),
+      size(9),
+      size(9),
+      fc.constantFrom('linear', 'relu', 'relu6', 'sigmoid', 'elu'),
+      fc.boolean(),
+      (m, n, k, activation, withBias) =>
+        expectSameOnBoth(() => [
+          tf.fused.matMul({
+            a: normal(1, [m, k]),
+            b: normal(2, [k, n]),
+            ...(withBias && { bias: normal(3, [n]) }),
+            activation: activation as 'relu',
+          }),
+        ]),
+    ),
+    runs,
+  ));
+
+it('gather has the gradient of the cpu backend, where an index comes twice and where one never comes', () =>
+  expectSameOnBoth(() => withGradients((x) => tf.gather(x, [2, 0, 2, 4]), [normal(1, [5, 3])])));
+
+it('concat, slice and split are those of the cpu backend along every axis, and so are their gradients', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(size(5), { minLength: 1, maxLength: 4 }),
+      fc.nat({ max: 3 }),
+      size(6),
+      size(6),
+      (shape, along, first, second) =>
+        expectSameOnBoth(() => {
+          const axis = along % shape.length;
+          const a = normal(1, shape.with(axis, first));
+          const b = normal(2, shape.with(axis, second));
+          const joined = withGradients((a, b) => tf.square(tf.concat([a, b], axis)), [a, b]);
+          const begin = shape.map((_, i) => (i === axis ? first : 0));
+          const cut = withGradients(
+            (x) => tf.slice(x, begin, shape.with(axis, second)),
+            [tf.concat([a, b], axis)],
+          );
+          const split = withGradients(
+            (x) => tf.sub(...(tf.split(tf.concat([x, x], axis), 2, axis) as [tf.Tensor, tf.Tensor])),
+            [a],
+          );
+          return [
+            ...joined,
+            ...cut,
+            ...split,
+            tf.slice(
+              a,
+              shape.map(() => 0),
+              shape.map(() => 1),
+            ),
+          ];
+        }),
+    ),
+    runs,
+  ));
+
+it('leaves integers to tfjs, and says what it takes where tfjs has nothing', async () => {
+  await useWasm();
+  tf.tidy(() => {
+    expect([...tf.concat([tf.tensor1d([1, 2], 'int32'), tf.tensor1d([3], 'int32')]).dataSync()]).toEqual([
+      1, 2, 3,
+    ]);
+    expect(() =>
+      tf.unsortedSegmentSum(tf.tensor1d([1, 2], 'int32'), tf.tensor1d([0, 0], 'int32'), 1),
+    ).toThrow(/UnsortedSegmentSum on wasm takes float32 tensors/);
+  });
+});
