@@ -50,23 +50,15 @@ export function parseIdxHeader({ name, bytes }: NamedBytes): IdxHeader {
  * @throws DataError where the file is no IDX file of unsigned bytes, is truncated, or holds more than its header says.
  */
 export function parseIdx(file: NamedBytes): { shape: readonly number[]; values: Uint8Array } {
+  const { name, bytes } = file;
   const { shape, length } = parseIdxHeader(file);
-  checkIdxLength(file.name, shape, length, file.bytes.length);
-  return { shape, values: file.bytes.subarray(4 + 4 * shape.length) };
-}
-
-/** Throws unless the file has as many bytes as its header says. */
-export function checkIdxLength(
-  name: string,
-  shape: readonly number[],
-  expected: number,
-  actual: number,
-): void {
-  if (actual === expected) return;
-  const problem = actual < expected ? 'is truncated' : 'goes on after its end';
-  throw new DataError(
-    `${name} ${problem}: its header says ${shape.join('×')}, which takes ${expected} bytes, but it has ${actual}`,
-  );
+  if (bytes.length !== length) {
+    const problem = bytes.length < length ? 'is truncated' : 'goes on after its end';
+    throw new DataError(
+      `${name} ${problem}: its header says ${shape.join('×')}, which takes ${length} bytes, but it has ${bytes.length}`,
+    );
+  }
+  return { shape, values: bytes.subarray(4 + 4 * shape.length) };
 }
 
 const DIGITS: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];

@@ -132,7 +132,7 @@ describe('imageFolder', () => {
     expect(dataset.shape).toEqual([8, 4, 1]);
     const x0 = (await dataset.batch([0])).x0.dataSync();
     // What was the left half is on top after a quarter turn to the right.
-    expect([x0[0], x0[31]]).toEqual([-1, 1]);
+    expect([x0[0], x0[3], x0[28], x0[31]]).toEqual([-1, -1, 1, 1]);
   });
 
   it('takes sub-folders as classes in the order of their names, with all that lies in them', async () => {
