@@ -14,7 +14,7 @@ export interface Rng {
   uniform(shape: readonly number[]): tf.Tensor;
   /** Uniform integers in 0 … max − 1, int32. */
   integers(shape: readonly number[], max: number): tf.Tensor;
-  /** An independent source; the same label gives the same one, whatever was drawn here. */
+  /** An independent source at the same row; the same label gives the same one, whatever was drawn here. */
   fork(label: string | number): Rng;
   /** This source as seen from sample `first` on: its row 0 is this one's row `first`. */
   rows(first: number): Rng;
@@ -96,7 +96,7 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
       } else {
         philox(block, fnv1a(label, 0x811c9dc5), fnv1a(label, 0x01000193), label.length, FORK_STRING, k0, k1);
       }
-      return source(block[0]!, block[1]!, 0, 0);
+      return source(block[0]!, block[1]!, firstRow, 0);
     },
     rows(first) {
       if (!Number.isInteger(first) || first < 0)

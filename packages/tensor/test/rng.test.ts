@@ -38,6 +38,11 @@ onEachBackend(() => {
     expect(draw(source, [4])).not.toEqual(draw(source, [4]));
   });
 
+  it('keeps its row through a fork', () => {
+    const all = draw(rng(7).fork('noise'), [5, 2]);
+    expect(draw(rng(7).rows(3).fork('noise'), [2, 2])).toEqual(all.slice(6));
+  });
+
   it('forks by label alone, whatever was drawn before', () => {
     const source = rng(1);
     const before = draw(source.fork('noise'), [4]);
