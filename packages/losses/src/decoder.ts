@@ -47,22 +47,20 @@ function binLogMass(
     const upper = tf.where(tf.greater(x0, OUTERMOST), NORMAL_LIMIT, clip(tf.add(z, half)));
 
     // With s the logistic function, s(a) − s(b) = s(a) s(−b) (1 − e^(b−a)): a small mass keeps its digits, where the
-    // difference of two CDFs near 1 would have none.
+    // difference of two CDFs near 1 would have none. ln s(x) is −softplus(−x).
     const a = logit(upper);
     const b = logit(lower);
     // Both edges may lie at infinity: the least positive width keeps the gradient finite under the floor below.
     const width = tf.maximum(tf.sub(a, b), 1e-12);
-    const mass = tf.add(
-      tf.add(tf.logSigmoid(a), tf.logSigmoid(tf.neg(b))),
-      tf.log(tf.neg(tf.expm1(tf.neg(width)))),
-    );
+    const logDifference = tf.log(tf.neg(tf.expm1(tf.neg(width))));
+    const mass = tf.sub(logDifference, tf.add(tf.softplus(tf.neg(a)), tf.softplus(b)));
     return tf.maximum(mass, LEAST_LOG_MASS);
   });
 }
 
 function logDensity(x0: tf.Tensor, p: Pick<Gaussian, 'mean' | 'logVariance'>): tf.Tensor {
   return tf.tidy(() => {
-    const squares = tf.mul(tf.squaredDifference(x0, p.mean), tf.exp(tf.neg(p.logVariance)));
+    const squares = tf.mul(tf.square(tf.sub(x0, p.mean)), tf.exp(tf.neg(p.logVariance)));
     return tf.mul(tf.add(tf.add(squares, p.logVariance), Math.log(2 * Math.PI)), -0.5);
   });
 }

@@ -13,7 +13,7 @@ export function gaussianKl(
     const delta = tf.sub(q.logVariance, p.logVariance);
     // Small KLs are all that a good model has: expm1 keeps their digits, where e^δ − 1 would leave rounding.
     const ofVariances = tf.sub(tf.expm1(delta), delta);
-    const ofMeans = tf.mul(tf.squaredDifference(q.mean, p.mean), tf.exp(tf.neg(p.logVariance)));
+    const ofMeans = tf.mul(tf.square(tf.sub(q.mean, p.mean)), tf.exp(tf.neg(p.logVariance)));
     return tf.mul(tf.add(ofVariances, ofMeans), 0.5);
   });
 }
