@@ -1,1 +1,4 @@
-export {};
+export { type MlpConfig, mlp } from './mlp.js';
+export type { Model } from './model.js';
+export { unet } from './unet.js';
+export { type DownBlockType, type UNetConfig, type UpBlockType, unetConfig } from './unet-config.js';

@@ -1,0 +1,153 @@
+import { silu } from '@diffusion-ts/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { attentionBlock } from './attention-block.js';
+import { convolutionLayer, embeddingLayer, groupNormLayer } from './layers.js';
+import { type Declare, type Forward, type Model, model } from './model.js';
+import { resnetBlock } from './resnet-block.js';
+import { timeEmbedding } from './time-embedding.js';
+import { checkSize, type UNetConfig, unetConfig } from './unet-config.js';
+import { decoderStage, encoderStage, middle, type Parts } from './unet-stages.js';
+
+/**
+ * The U-Net of DDPM (Ho et al. 2020) and ADM (Dhariwal and Nichol 2021) as diffusers' `UNet2DModel` builds it: the same
+ * configuration, the same parameter names. Takes images `[batch, height, width, in_channels]` to
+ * `[batch, height, width, out_channels]`; a fresh one gives zeros, its last convolution being zero.
+ * @throws RangeError if the configuration has an unknown key or an unsupported value (see `unetConfig`).
+ */
+export function unet(config: Partial<UNetConfig>): Model<UNetConfig> {
+  const complete = unetConfig(config);
+  return model({
+    config: complete,
+    classes: complete.num_class_embeds,
+    checkShape: (shape) => checkImages(shape, complete),
+    build: (declare) => build(declare, complete),
+  });
+}
+
+function build(declare: Declare, config: UNetConfig): Forward {
+  const channels = config.block_out_channels;
+  const first = channels[0]!;
+  const deepest = channels.at(-1)!;
+  const last = channels.length - 1;
+  const timeSize = config.time_embedding_dim ?? 4 * first;
+  const parts = partsOf(declare, config, timeSize);
+
+  // The order is that of the state dict: the middle comes after the decoder.
+  const convIn = convolutionLayer(declare, 'conv_in', {
+    inputs: config.in_channels,
+    outputs: first,
+    size: 3,
+    padding: 1,
+  });
+  const embedTime = timeEmbedding(declare, 'time_embedding', {
+    size: first,
+    cosineFirst: config.flip_sin_to_cos,
+    shift: config.freq_shift,
+    outputs: timeSize,
+  });
+  const embedClass =
+    config.num_class_embeds === null
+      ? undefined
+      : embeddingLayer(declare, 'class_embedding', { count: config.num_class_embeds, size: timeSize });
+  const encoder = channels.map((outputs, i) =>
+    encoderStage(parts, `down_blocks.${i}`, {
+      inputs: channels[Math.max(0, i - 1)]!,
+      outputs,
+      layers: config.layers_per_block,
+      attends: config.down_block_types[i] === 'AttnDownBlock2D',
+      resamples: i < last,
+    }),
+  );
+  const decoder = channels.toReversed().map((outputs, i, deepestFirst) =>
+    decoderStage(parts, `up_blocks.${i}`, {
+      inputs: deepestFirst[Math.max(0, i - 1)]!,
+      skips: deepestFirst[Math.min(last, i + 1)]!,
+      outputs,
+      layers: config.layers_per_block + 1,
+      attends: config.up_block_types[i] === 'AttnUpBlock2D',
+      resamples: i < last,
+    }),
+  );
+  const mid = middle(parts, 'mid_block', {
+    channels: deepest,
+    attends: config.add_attention,
+    groups:
+      config.attn_norm_num_groups ??
+      (config.resnet_time_scale_shift === 'default' ? config.norm_num_groups : null),
+    outputScale: config.mid_block_scale_factor,
+  });
+  const normOut = groupNormLayer(declare, 'conv_norm_out', {
+    channels: first,
+    groups: config.norm_num_groups,
+    epsilon: config.norm_eps,
+  });
+  const convOut = convolutionLayer(declare, 'conv_out', {
+    inputs: first,
+    outputs: config.out_channels,
+    size: 3,
+    padding: 1,
+    zeroed: true,
+  });
+
+  return (params, xt, t, labels, rng) => {
+    const time = embedTime(params, t);
+    // Every block begins by activating the embedding: once is enough.
+    const embedding = silu<tf.Tensor2D>(
+      labels && embedClass ? tf.add(time, embedClass(params, labels)) : time,
+    );
+    const images = (config.center_input_sample ? tf.sub(tf.mul(xt, 2), 1) : xt) as tf.Tensor4D;
+
+    const skips = [convIn(params, images)];
+    for (const stage of encoder) skips.push(...stage(params, skips.at(-1)!, embedding, rng));
+    let x = mid(params, skips.at(-1)!, embedding, rng);
+    for (const stage of decoder) x = stage(params, x, skips, embedding, rng);
+    return convOut(params, normOut(params, x, { activation: 'silu' }));
+  };
+}
+
+/** The blocks that the stages are made of, with all that is the same in every stage filled in. */
+function partsOf(declare: Declare, config: UNetConfig, timeSize: number): Parts {
+  const { norm_num_groups: groups, norm_eps: epsilon, attention_head_dim: headDim } = config;
+  // Without padding diffusers adds a row below and a column to the right.
+  const downsamplePadding = config.downsample_padding || { top: 0, left: 0, bottom: 1, right: 1 };
+  return {
+    resnet: (name, { inputs, outputs, outputScale = 1 }) =>
+      resnetBlock(declare, name, {
+        inputs,
+        outputs,
+        timeSize,
+        groups,
+        epsilon,
+        timeScaleShift: config.resnet_time_scale_shift,
+        dropout: config.dropout,
+        outputScale,
+      }),
+    attention: (name, { channels, ...middle }) =>
+      attentionBlock(declare, name, {
+        channels,
+        headDim: headDim ?? channels,
+        groups,
+        epsilon,
+        outputScale: 1,
+        ...middle,
+      }),
+    downsample: (name, channels) =>
+      convolutionLayer(declare, name, {
+        inputs: channels,
+        outputs: channels,
+        size: 3,
+        stride: 2,
+        padding: downsamplePadding,
+      }),
+    upsample: (name, channels) =>
+      convolutionLayer(declare, name, { inputs: channels, outputs: channels, size: 3, padding: 1 }),
+  };
+}
+
+function checkImages(shape: readonly number[], config: UNetConfig): void {
+  const [, height, width, channels] = shape;
+  if (shape.length !== 4 || channels !== config.in_channels) {
+    throw new RangeError(`xt must have shape [batch, height, width, ${config.in_channels}], not [${shape}]`);
+  }
+  checkSize('xt', height!, width!, config.block_out_channels.length);
+}
