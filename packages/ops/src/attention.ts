@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { matMul } from './mat-mul.js';
 import { defineKernel } from './run-kernel.js';
 
 /**
@@ -23,10 +24,14 @@ export function scaledDotProductAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.
 const kernel = defineKernel(
   'DiffusionAttention',
   ({ q, k, v }) => {
-    const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(q.shape[3]));
-    const logSumExp = tf.logSumExp(scores, 3, true);
-    const weights = tf.exp(tf.sub(scores, logSumExp));
-    return [tf.matMul(weights, v) as tf.Tensor4D, tf.reshape(logSumExp, q.shape.slice(0, 3))];
+    const scores = scaledProducts(q, k);
+    const weights: tf.Tensor3D = tf.softmax(scores);
+    // log Σ exp(scores) = scores − log weights, in any column; the largest is the safest.
+    const logSumExp = tf.sub(tf.max(scores, 2), tf.log(tf.max(weights, 2)));
+    return [
+      tf.reshape(matMul(weights, matrices(v)), [...q.shape.slice(0, 3), v.shape[3]]),
+      tf.reshape(logSumExp, q.shape.slice(0, 3)),
+    ];
   },
   {
     inputsToSave: ['q', 'k', 'v'],
@@ -48,12 +53,28 @@ const kernel = defineKernel(
   },
 );
 
-const attentionGrad = defineKernel('DiffusionAttentionGrad', ({ dy, q, k, v, y, logSumExp }) => {
-  const factor = 1 / Math.sqrt(q.shape[3]);
-  const weights = tf.exp(tf.sub(tf.mul(tf.matMul(q, k, false, true), factor), tf.expandDims(logSumExp, 3)));
-  const dv = tf.matMul(weights, dy, true, false) as tf.Tensor4D;
-  const dWeights = tf.matMul(dy, v, false, true);
+const attentionGrad = defineKernel('DiffusionAttentionGrad', ({ dy, q, k, v, y }) => {
+  // A softmax is much faster than exp(scores − logSumExp) on tfjs's wasm.
+  const weights: tf.Tensor3D = tf.softmax(scaledProducts(q, k));
+  const dWeights = matMul(matrices(dy), matrices(v), false, true);
   // The softmax's Σ weights · dWeights over a row is dy · y.
-  const dScores = tf.mul(tf.mul(weights, tf.sub(dWeights, tf.sum(tf.mul(dy, y), 3, true))), factor);
-  return [tf.matMul(dScores, k) as tf.Tensor4D, tf.matMul(dScores, q, true, false) as tf.Tensor4D, dv];
+  const rowSums = tf.sum(tf.mul(matrices(dy), matrices(y)), 2, true);
+  const dScores: tf.Tensor3D = tf.mul(tf.mul(weights, tf.sub(dWeights, rowSums)), 1 / Math.sqrt(q.shape[3]));
+  return [
+    tf.reshape(matMul(dScores, matrices(k)), q.shape),
+    tf.reshape(matMul(dScores, matrices(q), true, false), k.shape),
+    tf.reshape(matMul(weights, matrices(dy), true, false), v.shape),
+  ];
 });
+
+/** `[batch, heads, length, D]` as `[batch · heads, length, D]`. */
+function matrices(t: tf.Tensor4D): tf.Tensor3D {
+  const [batch, heads, length, size] = t.shape;
+  return tf.reshape(t, [batch * heads, length, size]);
+}
+
+/** q kᵀ / √D. */
+function scaledProducts(q: tf.Tensor4D, k: tf.Tensor4D): tf.Tensor3D {
+  // Scaling q, the smaller one, is the same.
+  return matMul(tf.mul(matrices(q), 1 / Math.sqrt(q.shape[3])), matrices(k), false, true);
+}

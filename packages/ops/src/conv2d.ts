@@ -1,6 +1,7 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { biasGrad } from './bias-grad.js';
-import { isForwardOnly } from './forward-only.js';
+import { backpropFilter, backpropInput } from './conv2d-backprop.js';
+import { convolve } from './convolve.js';
 import type { Padding } from './kernels.js';
 import { defineKernel } from './run-kernel.js';
 
@@ -34,7 +35,7 @@ export function conv2d(
 
 const kernel = defineKernel(
   'DiffusionConv2D',
-  ({ x, weight, bias }, { stride, padding }) => [convolve(x, weight, stride, padding, bias)],
+  ({ x, weight, bias }, { stride, padding }) => [convolve(x, weight, { stride, padding, bias })],
   {
     inputsToSave: ['x', 'weight'],
     gradFunc: (dy, [x, weight], attrs) => {
@@ -52,130 +53,6 @@ const kernel = defineKernel(
     },
   },
 );
-
-const backpropInput = defineKernel(
-  'DiffusionConv2DBackpropInput',
-  ({ dy, weight }, { stride, padding, inputShape }) => {
-    if (!isForwardOnly()) {
-      return [
-        tf
-          .engine()
-          .runKernel(
-            tf.Conv2DBackpropInput,
-            { dy, filter: weight },
-            { strides: [stride, stride], pad: explicit(padding), dataFormat: 'NHWC', inputShape },
-          ),
-      ];
-    }
-    // The transposed convolution: the dilated dy convolved with the flipped kernel, its channels swapped.
-    const [, height, width] = inputShape as [number, number, number, number];
-    const [kernelHeight, kernelWidth] = weight.shape;
-    const dilated = dilate(dy, stride);
-    const flipped = tf.transpose(tf.reverse(weight, [0, 1]), [0, 1, 3, 2]);
-    const top = kernelHeight - 1 - padding.top;
-    const left = kernelWidth - 1 - padding.left;
-    const bottom = height + kernelHeight - 1 - dilated.shape[1] - top;
-    const right = width + kernelWidth - 1 - dilated.shape[2] - left;
-    return [convolveAnyPadding(dilated, flipped, { top, bottom, left, right })];
-  },
-);
-
-const backpropFilter = defineKernel(
-  'DiffusionConv2DBackpropFilter',
-  ({ x, dy }, { stride, padding, filterShape }) => {
-    if (!isForwardOnly()) {
-      return [
-        tf
-          .engine()
-          .runKernel(
-            tf.Conv2DBackpropFilter,
-            { x, dy },
-            { strides: [stride, stride], pad: explicit(padding), dataFormat: 'NHWC', filterShape },
-          ),
-      ];
-    }
-    // The batch is summed over, so it takes the place of the channels: x as [I, H, W, N] convolved with the dilated dy
-    // as a filter [H, W, N, O]. Where the stride left pixels unread, the padding is cut so that KH × KW sums remain.
-    const [kernelHeight, kernelWidth] = filterShape as [number, number, number, number];
-    const images = tf.transpose(x, [3, 1, 2, 0]);
-    const filter = tf.transpose(dilate(dy, stride), [1, 2, 0, 3]);
-    const bottom = kernelHeight - 1 + filter.shape[0] - x.shape[1] - padding.top;
-    const right = kernelWidth - 1 + filter.shape[1] - x.shape[2] - padding.left;
-    const sums = convolveAnyPadding(images, filter, { top: padding.top, bottom, left: padding.left, right });
-    return [tf.transpose(sums, [1, 2, 0, 3])];
-  },
-);
-
-function convolve(
-  x: tf.Tensor4D,
-  filter: tf.Tensor4D,
-  stride: number,
-  padding: Padding,
-  bias?: tf.Tensor1D,
-): tf.Tensor4D {
-  return tf.engine().runKernel(
-    tf.FusedConv2D,
-    { x, filter, ...(bias && { bias }) },
-    {
-      strides: [stride, stride],
-      pad: explicit(padding),
-      dataFormat: 'NHWC',
-      dilations: [1, 1],
-      activation: 'linear',
-    },
-  );
-}
-
-/** A convolution of stride 1 whose padding may be negative: those rows and columns are cut off. */
-function convolveAnyPadding(x: tf.Tensor4D, filter: tf.Tensor4D, padding: Padding): tf.Tensor4D {
-  const { top, bottom, left, right } = padding;
-  const cut = (size: number): number => Math.max(0, -size);
-  const [batch, height, width, channels] = x.shape;
-  const cropped =
-    Math.min(top, bottom, left, right) < 0
-      ? tf.slice(
-          x,
-          [0, cut(top), cut(left), 0],
-          [batch, height - cut(top) - cut(bottom), width - cut(left) - cut(right), channels],
-        )
-      : x;
-  return convolve(cropped, filter, 1, {
-    top: Math.max(0, top),
-    bottom: Math.max(0, bottom),
-    left: Math.max(0, left),
-    right: Math.max(0, right),
-  });
-}
-
-/** Puts stride − 1 zeros between the pixels. */
-function dilate(x: tf.Tensor4D, stride: number): tf.Tensor4D {
-  if (stride === 1) return x;
-  const [batch, height, width, channels] = x.shape;
-  const columns = tf.pad(tf.reshape(x, [batch * height, width, 1, channels]), [
-    [0, 0],
-    [0, 0],
-    [0, stride - 1],
-    [0, 0],
-  ]);
-  const rows = tf.pad(tf.reshape(columns, [batch, height, 1, width * stride * channels]), [
-    [0, 0],
-    [0, 0],
-    [0, stride - 1],
-    [0, 0],
-  ]);
-  const full = tf.reshape(rows, [batch, height * stride, width * stride, channels]) as tf.Tensor4D;
-  return tf.slice(full, [0, 0, 0, 0], [batch, (height - 1) * stride + 1, (width - 1) * stride + 1, channels]);
-}
-
-/** tfjs's form of explicit padding in NHWC. */
-function explicit({ top, bottom, left, right }: Padding): number[][] {
-  return [
-    [0, 0],
-    [top, bottom],
-    [left, right],
-    [0, 0],
-  ];
-}
 
 function check(
   x: tf.Tensor4D,

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './kernels.js';
+import { joinPositions, meanOverPositions, sumOverRows } from './positions.js';
 import { defineKernel } from './run-kernel.js';
-import { siluGrad } from './silu.js';
+import { silu, siluGrad } from './silu.js';
 
 /** What a normalisation is made of. */
 export interface GroupNormOptions {
@@ -46,19 +47,24 @@ export function groupNorm<T extends tf.Tensor>(
 const kernel = defineKernel(
   'DiffusionGroupNorm',
   ({ x, scale, offset }, { groups, epsilon, activation }) => {
-    const grouped = split(x, groups);
-    const mean = tf.mean(grouped, [1, 3], true);
-    const centred = tf.sub(grouped, mean);
-    const variance = tf.mean(tf.square(centred), [1, 3], true);
+    const { batch, positions, channels } = dimensions(x);
+    const { join, repeat } = joinPositions(positions, channels);
+    const groupMean = (t: tf.Tensor): tf.Tensor => {
+      const mean = meanOverPositions(tf.reshape(t, [batch, positions, channels]));
+      return tf.mean(tf.reshape(mean, [batch, groups, channels / groups]), 2);
+    };
+    // The variance is taken about the rounded mean, and corrected for its rounding: large means do not cancel.
+    const roundedMean = groupMean(x);
+    const centred = tf.sub(join(x), repeat(perChannel(roundedMean, channels)));
+    const rounding = groupMean(centred);
+    const variance = tf.sub(groupMean(tf.square(centred)), tf.square(rounding));
     const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
-    const normalised = merge(tf.mul(centred, inverseDeviation), x);
-    const affine = tf.add(tf.mul(normalised, perChannel(scale, x)), perChannel(offset, x));
-    const y = activation === 'silu' ? tf.mul(affine, tf.sigmoid(affine)) : affine;
-    return [
-      tf.reshape(y, x.shape),
-      tf.reshape(mean, [x.shape[0]!, groups]),
-      tf.reshape(inverseDeviation, [x.shape[0]!, groups]),
-    ];
+
+    const factor = tf.mul(perChannel(inverseDeviation, channels), scale);
+    const shift = tf.sub(offset, tf.mul(perChannel(rounding, channels), factor));
+    const affine = tf.add(tf.mul(centred, repeat(factor)), repeat(shift));
+    const y = activation === 'silu' ? silu(affine) : affine;
+    return [tf.reshape(y, x.shape), tf.add(roundedMean, rounding), inverseDeviation];
   },
   {
     inputsToSave: ['x', 'scale', 'offset'],
@@ -83,43 +89,51 @@ const kernel = defineKernel(
 const groupNormGrad = defineKernel(
   'DiffusionGroupNormGrad',
   ({ dy, x, scale, offset, mean, inverseDeviation }, { groups, activation }) => {
-    const batch = x.shape[0]!;
-    const perGroup = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [batch, 1, groups, 1]);
-    const normalised = merge(tf.mul(tf.sub(split(x, groups), perGroup(mean)), perGroup(inverseDeviation)), x);
-    const dy3 = tf.reshape(dy, normalised.shape);
+    const { batch, positions, channels } = dimensions(x);
+    const { join, repeat } = joinPositions(positions, channels);
+    const sumOverPositions = (t: tf.Tensor): tf.Tensor =>
+      tf.mul(meanOverPositions(tf.reshape(t, [batch, positions, channels])), positions);
+    const groupMean = (sums: tf.Tensor): tf.Tensor => {
+      const mean = tf.mean(tf.reshape(sums, [batch, groups, channels / groups]), 2);
+      return perChannel(tf.div(mean, positions), channels);
+    };
+    const inverse = perChannel(inverseDeviation, channels);
+    const factor = tf.mul(inverse, scale);
+    const centred = tf.sub(join(x), repeat(perChannel(mean, channels)));
     const dAffine =
       activation === 'silu'
-        ? siluGrad(
-            { dy: dy3, x: tf.add(tf.mul(normalised, perChannel(scale, x)), perChannel(offset, x)) },
-            {},
-          )[0]
-        : dy3;
-    const summedOver = scale.rank === 1 ? [0, 1] : [1];
-    const dscale = tf.sum(tf.mul(dAffine, normalised), summedOver);
-    const doffset = tf.sum(dAffine, summedOver);
-    const g = split(tf.mul(dAffine, perChannel(scale, x)), groups);
-    const n = split(normalised, groups);
-    const dx = tf.mul(
-      tf.sub(tf.sub(g, tf.mean(g, [1, 3], true)), tf.mul(n, tf.mean(tf.mul(g, n), [1, 3], true))),
-      perGroup(inverseDeviation),
+        ? siluGrad({ dy: join(dy), x: tf.add(tf.mul(centred, repeat(factor)), repeat(offset)) }, {})[0]
+        : join(dy);
+
+    // Per example and channel.
+    const doffset = sumOverPositions(dAffine);
+    const dscale = tf.mul(sumOverPositions(tf.mul(dAffine, centred)), inverse);
+    // With n = (x − mean) / deviation: dx = (scale dAffine − mean(scale dAffine) − n mean(n scale dAffine)) / deviation.
+    const constant = tf.neg(tf.mul(inverse, groupMean(tf.mul(scale, doffset))));
+    const slope = tf.neg(tf.mul(tf.square(inverse), groupMean(tf.mul(scale, dscale))));
+    const dx = tf.add(
+      tf.mul(dAffine, repeat(factor)),
+      tf.add(tf.mul(centred, repeat(slope)), repeat(constant)),
     );
-    return [tf.reshape(dx, x.shape), dscale, doffset];
+    return [
+      tf.reshape(dx, x.shape),
+      scale.rank === 1 ? sumOverRows(dscale) : dscale,
+      offset.rank === 1 ? sumOverRows(doffset) : doffset,
+    ];
   },
 );
 
-/** `[N, …, C]` as `[N, positions, groups, C / groups]`. */
-function split(x: tf.Tensor, groups: number): tf.Tensor4D {
-  return tf.reshape(x, [x.shape[0]!, -1, groups, x.shape[x.rank - 1]! / groups]);
+function dimensions(x: tf.Tensor): { batch: number; positions: number; channels: number } {
+  const batch = x.shape[0]!;
+  const channels = x.shape[x.rank - 1]!;
+  return { batch, channels, positions: x.size / (batch * channels) };
 }
 
-/** `[N, positions, groups, C / groups]` as `[N, positions, C]`, C that of x. */
-function merge(grouped: tf.Tensor, x: tf.Tensor): tf.Tensor3D {
-  return tf.reshape(grouped, [x.shape[0]!, -1, x.shape[x.rank - 1]!]);
-}
-
-/** `[C]` or `[N, C]` as `[1 or N, 1, C]`. */
-function perChannel(t: tf.Tensor, x: tf.Tensor): tf.Tensor3D {
-  return tf.reshape(t, [-1, 1, x.shape[x.rank - 1]!]);
+/** `[N, groups]` as `[N, channels]`. */
+function perChannel(t: tf.Tensor, channels: number): tf.Tensor2D {
+  const [batch, groups] = t.shape as [number, number];
+  const repeated = tf.mul(tf.reshape(t, [batch, groups, 1]), tf.ones([1, 1, channels / groups]));
+  return tf.reshape(repeated, [batch, channels]);
 }
 
 function check(

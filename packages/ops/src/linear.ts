@@ -30,17 +30,15 @@ const kernel = defineKernel(
   ({ x, weight, bias }) => {
     const [rows, inputs] = x.shape;
     const outputs = weight.shape[1];
-    const y: tf.Tensor = tf
-      .engine()
-      .runKernel(
-        tf._FusedMatMul,
-        {
-          a: tf.reshape(x, [1, rows, inputs]),
-          b: tf.reshape(weight, [1, inputs, outputs]),
-          ...(bias && { bias }),
-        },
-        { transposeA: false, transposeB: false, activation: 'linear' },
-      );
+    const y: tf.Tensor = tf.engine().runKernel(
+      tf._FusedMatMul,
+      {
+        a: tf.reshape(x, [1, rows, inputs]),
+        b: tf.reshape(weight, [1, inputs, outputs]),
+        ...(bias && { bias }),
+      },
+      { transposeA: false, transposeB: false, activation: 'linear' },
+    );
     return [tf.reshape(y, [rows, outputs])];
   },
   {
