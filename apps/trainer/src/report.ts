@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { boundByTime, lossCurve, quartileCurves } from './pictures/charts.js';
 import { duration, significant } from './progress.js';
 import { readEvaluation } from './run/evaluation.js';
 import { type Metrics, readMetrics } from './run/metrics.js';
 import { replaceFile } from './run/replace-file.js';
+import { sampleSheets } from './run/sheets.js';
 
 /** A fact of a run for the head of its report. */
 export type Fact = readonly [name: string, value: string];
@@ -74,17 +75,6 @@ function trainingFacts(metrics: readonly Metrics[]): Fact[] {
     ['Loss', significant(last.loss)],
     ['Training time', duration(seconds)],
   ];
-}
-
-function sampleSheets(run: string): { step: number; file: string }[] {
-  const folder = join(run, 'samples');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .flatMap((name) => {
-      const step = /^(\d+)\.png$/.exec(name)?.[1];
-      return step === undefined ? [] : [{ step: Number(step), file: join(folder, name) }];
-    })
-    .sort((a, b) => a.step - b.step);
 }
 
 /** At most `count` of the items, evenly spread, the last one among them. */

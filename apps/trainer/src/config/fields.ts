@@ -42,7 +42,8 @@ export function section<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.cor
   });
 }
 
-function suggestion(input: unknown, known: readonly string[]): string {
+/** ' (did you mean …?)' where a known name is near to what came, else nothing. */
+export function suggestion(input: unknown, known: readonly string[]): string {
   if (typeof input !== 'string') return '';
   const distance = (name: string): number => leven(input.toLowerCase(), name.toLowerCase());
   const nearest = known.toSorted((a, b) => distance(a) - distance(b))[0];

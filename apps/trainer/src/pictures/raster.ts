@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 
 /** A picture of bytes, rows from the top, grey (1) or red-green-blue (3). */
@@ -23,11 +22,11 @@ export async function rasterize(svg: string, scale = 2): Promise<Raster> {
   return { width: info.width, height: info.height, channels: 3, data };
 }
 
-/** Writes an animation of frames of one size that loops for ever and rests on its last frame. */
-export async function writeGif(file: string, frames: readonly Raster[]): Promise<void> {
+/** An animation of frames of one size that loops for ever and rests on its last frame. */
+export function gif(frames: readonly Raster[]): Promise<Buffer> {
   const { width, height, channels } = frames[0]!;
   const stacked = Buffer.concat(frames.map((frame) => frame.data));
   const delay = frames.map((_, i) => (i === frames.length - 1 ? 2000 : 80));
   const raw = { width, height: height * frames.length, channels, pageHeight: height };
-  await writeFile(file, await sharp(stacked, { raw }).gif({ delay, loop: 0, dither: 0, effort: 4 }).toBuffer());
+  return sharp(stacked, { raw }).gif({ delay, loop: 0, dither: 0, effort: 4 }).toBuffer();
 }

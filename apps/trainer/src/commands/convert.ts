@@ -1,0 +1,2 @@
+import { Command } from 'commander';
+export const convertCommand: Command = new Command('convert');

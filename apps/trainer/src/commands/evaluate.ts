@@ -1,0 +1,103 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { disposeParams } from '@diffusion-ts/tensor';
+import { Command } from 'commander';
+import { type Backend, startBackend } from '../backend.js';
+import type { BoundEstimate } from '../bound/estimate.js';
+import { openData } from '../build/data.js';
+import { checkConfig } from '../config/read.js';
+import { put } from '../config/set.js';
+import { evaluateRun } from '../evaluate-run.js';
+import { interruptible } from '../interrupt.js';
+import { openModel } from '../open-model.js';
+import { boundByTime } from '../pictures/charts.js';
+import { duration, progress } from '../progress.js';
+import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
+import { backendOption, wholeNumber } from './options.js';
+
+interface EvaluateCommandOptions {
+  data?: string;
+  limit: number;
+  timesteps: number;
+  seed: number;
+  json?: boolean;
+  backend: Backend;
+}
+
+export const evaluateCommand: Command = new Command('evaluate')
+  .description('Estimate how many bits per dimension a model needs for data it has not seen: its variational bound.')
+  .argument('<run>', 'the folder of a run, or of diffusers with --data')
+  .option('--data <path>', 'a folder of other data of the same kind (default: the test data of the run)')
+  .option('--limit <n>', 'evaluate the first n examples', wholeNumber(1), 256)
+  .option('--timesteps <n>', 'terms of the bound per example; as many as the schedule has steps make it exact', wholeNumber(2), 32)
+  .option('--seed <n>', 'of the noise, and of which terms are evaluated', wholeNumber(0), 0)
+  .option('--json', 'print everything as JSON')
+  .addOption(backendOption())
+  .addHelpText(
+    'after',
+    `
+The bound of Ho et al. 2020, eq. 5, is L_T + Σ L_{t−1} + L_0. A sum over all of a thousand steps takes a thousand
+evaluations of the network per example; here each example is evaluated at some timesteps of its own, drawn with known
+probabilities and weighted with their inverse, which has the same expectation. The standard error tells what that costs.`,
+  )
+  .action(evaluateAction);
+
+async function evaluateAction(folder: string, options: EvaluateCommandOptions): Promise<void> {
+  await startBackend(options.backend);
+  const { config, built, params, step = 0 } = await openModel(folder);
+  const begin = performance.now();
+  const interrupt = interruptible(() => {});
+  const data =
+    options.data === undefined ? config.data : checkConfig(put(config, ['data', 'path'], options.data), '--data').data;
+  try {
+    const dataset = await openData(data, 'test');
+    const images = Math.min(options.limit, dataset.size);
+    const bar = progress('evaluate', 0, images);
+    let estimate: BoundEstimate;
+    try {
+      estimate = await evaluateRun({
+        config,
+        built,
+        params,
+        dataset,
+        limit: images,
+        timesteps: options.timesteps,
+        seed: options.seed,
+        signal: interrupt.signal,
+        onImages: (done) => bar.update(Math.floor(done), ''),
+      });
+    } finally {
+      bar.stop();
+    }
+    const timesteps = Math.min(options.timesteps, built.forward.schedule.steps);
+    const split = data.kind === 'images' && options.data === undefined ? 'training' : 'test';
+    const evaluation: Evaluation = { step, split, timesteps, ...estimate };
+    writeEvaluation(folder, evaluation);
+    const plot = join(folder, 'bound.svg');
+    writeFileSync(plot, boundByTime(estimate.terms));
+    if (options.json) console.log(JSON.stringify(evaluation, null, 2));
+    else console.log(table(evaluation, built.forward.schedule.steps, (performance.now() - begin) / 1000, plot));
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = interrupt.exitCode();
+  } finally {
+    interrupt.release();
+    disposeParams(params);
+  }
+}
+
+function table(evaluation: Evaluation, steps: number, seconds: number, plot: string): string {
+  const { images, split, timesteps, prior, transitions, reconstruction, bitsPerDim, standardError } = evaluation;
+  const row = (name: string, value: number): string => `  ${name.padEnd(34)}${value.toFixed(4).padStart(9)}`;
+  return [
+    `The variational bound on ${images} ${split} examples, in bits per dimension:`,
+    row('L_T       prior', prior),
+    row(`L_{t-1}   ${steps - 1} transitions`, transitions),
+    row('L_0       reconstruction', reconstruction),
+    `${row('sum', bitsPerDim)} ± ${standardError.toFixed(4)}`,
+    timesteps < steps
+      ? `Each example was evaluated at ${timesteps} of ${steps} timesteps (an estimate without bias; ± is its standard error) in ${duration(seconds)}.`
+      : `Each example was evaluated at every timestep, in ${duration(seconds)}; ± is the standard error.`,
+    `L_{t-1} over t: ${plot}`,
+  ].join('\n');
+}

@@ -1,0 +1,43 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { BACKENDS } from '../backend.js';
+
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (text.trim() === '' || !Number.isSafeInteger(n) || n < least) {
+      throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+    }
+    return n;
+  };
+}
+
+export function numberAbove(least: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (text.trim() === '' || !Number.isFinite(n) || n <= least) {
+      throw new InvalidArgumentError(`Expected a number above ${least}.`);
+    }
+    return n;
+  };
+}
+
+export function numberFrom(least: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (text.trim() === '' || !Number.isFinite(n) || n < least) {
+      throw new InvalidArgumentError(`Expected a number of at least ${least}.`);
+    }
+    return n;
+  };
+}
+
+/** For options that may be given again and again. */
+export function collect(value: string, earlier: readonly string[]): string[] {
+  return [...earlier, value];
+}
+
+export function backendOption(): Option {
+  return new Option('--backend <name>', 'what computes; auto is tensorflow where it is installed, else wasm')
+    .choices(BACKENDS)
+    .default('auto');
+}

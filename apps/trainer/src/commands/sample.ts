@@ -1,0 +1,109 @@
+import { Command, Option } from 'commander';
+import { disposeParams } from '@diffusion-ts/tensor';
+import { type Backend, startBackend } from '../backend.js';
+import type { RunConfig } from '../config/schema.js';
+import { Refusal } from '../errors.js';
+import { interruptible } from '../interrupt.js';
+import { openModel } from '../open-model.js';
+import { writeAnimation, writePicture } from '../pictures/picture.js';
+import { progress } from '../progress.js';
+import { columnsOf, sampleRun } from '../sample-run.js';
+import { backendOption, numberFrom, wholeNumber } from './options.js';
+
+interface SampleOptions extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'guidance' | 'count'>> {
+  seed: number;
+  class?: number;
+  batch?: number;
+  out: string;
+  every?: number;
+  gif?: string;
+  backend: Backend;
+}
+
+export const sampleCommand: Command = new Command('sample')
+  .description('Draw samples from a run, or from a folder of diffusers.')
+  .argument('<run>', 'the folder of a run, or of a UNet2DModel or its pipeline as diffusers writes them')
+  .addOption(new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices(['ancestral', 'ddim']))
+  .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
+  .option('--eta <eta>', 'noise of DDIM: 0 is deterministic, 1 as much as the ancestral sampler', numberFrom(0))
+  .option('--count <n>', 'how many samples', wholeNumber(1))
+  .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
+  .option('--class <k>', 'the class of all samples; by default the classes take turns', wholeNumber(0))
+  .option('--guidance <w>', 'classifier-free guidance: 0 is none, more is clearer and less varied', numberFrom(-1))
+  .option('--batch <n>', 'samples at a time: a matter of speed and memory alone', wholeNumber(1))
+  .option('--out <file.png>', 'the sheet of samples (points: .svg too)', 'samples.png')
+  .option('--gif <file.gif>', 'the reverse process as an animation')
+  .option('--every <n>', 'with --gif: a picture every n steps; default: about 50 pictures', wholeNumber(1))
+  .addOption(backendOption())
+  .addHelpText(
+    'after',
+    `
+Everything else comes from the run: no flag of training is repeated.
+
+Examples:
+  $ diffusion sample runs/mnist --count 100 --guidance 1
+  $ diffusion sample runs/mnist --class 7 --sampler ancestral --out sevens.png
+  $ diffusion sample runs/mnist --gif reverse.gif`,
+  )
+  .action(sampleAction);
+
+async function sampleAction(folder: string, options: SampleOptions): Promise<void> {
+  if (options.every !== undefined && options.gif === undefined) {
+    throw new Refusal('--every goes with --gif: it says how often a picture is taken for the animation.', { exitCode: 2 });
+  }
+  await startBackend(options.backend);
+  const { config, built, params } = await openModel(folder);
+  const settings = chosen(config.sampling, options);
+  const { classes } = built.network;
+  if (options.class !== undefined && !(options.class < (classes ?? 0))) {
+    throw new Refusal(
+      `--class is ${options.class}: expected ${classes === undefined ? 'no class, since this model knows none' : `one of 0 … ${classes - 1}`}.`,
+      { exitCode: 2 },
+    );
+  }
+  const steps = settings.steps ?? built.forward.schedule.steps;
+  const every = options.gif === undefined ? 0 : (options.every ?? Math.max(1, Math.round(steps / 50)));
+
+  const interrupt = interruptible(() => {});
+  const bar = progress('sample', 0, settings.count);
+  try {
+    const { samples, frames } = await sampleRun({
+      ...built,
+      params,
+      process: config.process,
+      settings,
+      seed: options.seed,
+      label: options.class,
+      every,
+      ...(options.batch !== undefined && { batch: options.batch }),
+      signal: interrupt.signal,
+      onStep: (done) => bar.update(Math.floor(done * settings.count), ''),
+    });
+    bar.stop();
+    const { shape } = built.network;
+    const columns = columnsOf(built.network, settings.count, options.class);
+    await writePicture(options.out, samples, shape, columns);
+    console.log(options.out);
+    if (options.gif !== undefined) {
+      await writeAnimation(options.gif, frames, shape, columns);
+      console.log(options.gif);
+    }
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = interrupt.exitCode();
+  } finally {
+    bar.stop();
+    interrupt.release();
+    disposeParams(params);
+  }
+}
+
+/** The settings of the run, but for those that the command line names. A sampler that changes leaves its steps behind. */
+function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig['sampling'] {
+  const { sampler = saved.sampler, eta = saved.eta, guidance = saved.guidance, count = saved.count } = options;
+  const steps = options.steps ?? (sampler === saved.sampler ? saved.steps : null);
+  if (options.eta !== undefined && sampler !== 'ddim') {
+    throw new Refusal('--eta belongs to --sampler ddim: the ancestral sampler has its own noise.', { exitCode: 2 });
+  }
+  return { sampler, steps, eta, guidance, count };
+}

@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Backend, startBackend } from '../backend.js';
+import { build } from '../build/build.js';
+import { openData } from '../build/data.js';
+import { fitModel } from '../build/network.js';
+import { checkConfig, type Json, readJson } from '../config/read.js';
+import type { RunConfig } from '../config/schema.js';
+import { put, setPath } from '../config/set.js';
+import { Refusal } from '../errors.js';
+import { interruptible } from '../interrupt.js';
+import { PRESETS } from '../presets/index.js';
+import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
+import { trainRun } from '../train-run.js';
+import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
+
+interface TrainOptions {
+  config?: string;
+  preset?: string;
+  data?: string;
+  set: string[];
+  steps?: number;
+  batch?: number;
+  lr?: number;
+  seed?: number;
+  backend: Backend;
+  out?: string;
+  resume?: 'latest' | number;
+}
+
+export const trainCommand: Command = new Command('train')
+  .description('Train a model, or go on training one.')
+  .option('--config <file>', 'a JSON file with the settings; what it leaves out has a default')
+  .addOption(new Option('--preset <name>', 'settings to start from').choices(Object.keys(PRESETS)))
+  .option('--data <path>', 'the folder of the data (images, or IDX files)')
+  .option('--set <key=value>', 'changes one setting, as in training.steps=2000; may be repeated', collect, [])
+  .option('--steps <n>', 'short for --set training.steps=n', wholeNumber(1))
+  .option('--batch <n>', 'short for --set training.batch=n', wholeNumber(1))
+  .option('--lr <rate>', 'short for --set training.learningRate=rate', numberAbove(0))
+  .option('--seed <n>', 'short for --set training.seed=n', wholeNumber(0))
+  .addOption(backendOption())
+  .option('--out <dir>', 'the folder of the run; by default runs/ and the name of the preset or config')
+  .option('--resume [step]', 'go on with the run in that folder, from its newest checkpoint or from this step', resumeStep)
+  .addHelpText(
+    'after',
+    `
+A run is a function of its config and its seed: one that is interrupted (Ctrl-C saves a checkpoint) and resumed ends
+with the same bytes as one that was not. Its folder has config.json with every setting, checkpoints, metrics.jsonl,
+TensorBoard events, samples and report.html.
+
+Examples:
+  $ diffusion train --preset mnist
+  $ diffusion train --preset images --data photos --set data.height=32 --set data.width=32
+  $ diffusion train --preset mnist --steps 5000 --resume`,
+  )
+  .action(trainAction);
+
+function resumeStep(text: string): 'latest' | number {
+  if (text === 'latest') return text;
+  try {
+    return wholeNumber(0)(text);
+  } catch {
+    throw new InvalidArgumentError('Expected latest or the step of a checkpoint.');
+  }
+}
+
+async function trainAction(options: TrainOptions): Promise<void> {
+  const run = runFolder(options);
+  const resume = (options.resume as unknown) === true ? 'latest' : options.resume;
+  const saved = resume !== undefined && hasConfig(run) ? readConfig(run) : undefined;
+  const settings = settingsOf(options, saved);
+  // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
+  const backend = await startBackend(options.backend);
+  const config = await complete(settings);
+  build(config);
+
+  let from: number | undefined;
+  if (saved === undefined) {
+    createRun(run, config);
+  } else {
+    from = findStep(run, resume ?? 'latest');
+    checkSameRun(run, saved, config);
+    writeConfig(run, config);
+  }
+  console.error(
+    `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}; Ctrl-C saves a checkpoint and stops.`,
+  );
+
+  const interrupt = interruptible(() =>
+    console.error('\nStopping and saving a checkpoint; Ctrl-C again stops at once.'),
+  );
+  try {
+    const step = await trainRun({ run, config, from, signal: interrupt.signal });
+    if (step < config.training.steps) {
+      console.error(`Saved step ${step}. Go on with: diffusion train --out ${run} --resume`);
+    } else {
+      const { finishRun } = await import('../finish-run.js');
+      await finishRun(run, interrupt.signal);
+      console.error(`Done. Look at ${run}/report.html, or draw more with: diffusion sample ${run}`);
+    }
+  } finally {
+    interrupt.release();
+  }
+  process.exitCode = interrupt.exitCode();
+}
+
+function runFolder({ out, config, preset }: TrainOptions): string {
+  if (config !== undefined && preset !== undefined) {
+    throw new Refusal('--config and --preset cannot both be given: change a preset with --set.', { exitCode: 2 });
+  }
+  const name = preset ?? config?.replace(/^.*[\\/]/, '').replace(/\.json$/, '');
+  const folder = out ?? (name && `runs/${name}`);
+  if (folder) return folder;
+  throw new Refusal('Nothing to train: give --preset, --config, or --out with --resume.', { exitCode: 2 });
+}
+
+/** The settings that were asked for: file, run that goes on, or preset, and what the command line changes in it. */
+function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunConfig {
+  const { config, preset, data, set } = options;
+  let settings: Json | undefined =
+    config !== undefined ? readJson(config) : (saved ?? (preset === undefined ? undefined : PRESETS[preset]));
+  if (settings === undefined) {
+    throw new Refusal(`There is no run at ${options.out} to resume: give --preset or --config to start one.`, { exitCode: 2 });
+  }
+  if (data !== undefined) settings = put(settings, ['data', 'path'], data);
+  const short = { steps: options.steps, batch: options.batch, learningRate: options.lr, seed: options.seed };
+  for (const [key, value] of Object.entries(short)) {
+    if (value !== undefined) settings = put(settings, ['training', key], value);
+  }
+  for (const assignment of set) settings = setPath(settings, assignment);
+  return checkConfig(settings, config ?? 'The config');
+}
+
+/** Fills in what the data decide. */
+async function complete(config: RunConfig): Promise<RunConfig> {
+  const dataset = await openData(config.data, 'train');
+  return { ...config, model: fitModel(config, dataset) };
+}
+
+/** Training may go on otherwise than it began, but the model, its process, its data and its randomness are the run. */
+function checkSameRun(run: string, saved: RunConfig, config: RunConfig): void {
+  const fixed = ({ data, model, process, training: { seed, ema } }: RunConfig) => ({ data, model, process, seed, ema: ema.kind });
+  const before = fixed(saved);
+  for (const [key, value] of Object.entries(fixed(config))) {
+    if (!isDeepStrictEqual(value, before[key as keyof typeof before])) {
+      throw new Refusal(
+        `The run in ${run} was begun with another ${key}: go on with what it has (leave the option out), or start anew with another --out.`,
+        { exitCode: 2 },
+      );
+    }
+  }
+}

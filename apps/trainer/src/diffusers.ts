@@ -1,0 +1,136 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readDiffusersFolder, writeDiffusersFolder } from '@diffusion-ts/checkpoints/node';
+import type { Params } from '@diffusion-ts/tensor';
+import { disposeParams } from '@diffusion-ts/tensor';
+import { type Built, build } from './build/build.js';
+import { checkConfig, type Json, readJson } from './config/read.js';
+import { scheduleOf } from './build/process.js';
+import type { RunConfig } from './config/schema.js';
+import { Refusal, sentence } from './errors.js';
+import { replaceFile } from './run/replace-file.js';
+
+const MODEL = 'config.json';
+const SCHEDULER = 'scheduler_config.json';
+// What diffusers has no words for (data, loss, training), so that nothing is lost on the way there and back.
+const OURS = 'diffusion-ts.json';
+
+export interface Opened {
+  readonly config: RunConfig;
+  readonly built: Built;
+  readonly params: Params;
+}
+
+/** Whether a folder is a `UNet2DModel`, or a pipeline with one in it, as diffusers writes them. */
+export function isDiffusers(folder: string): boolean {
+  return existsSync(join(folder, 'diffusion_pytorch_model.safetensors')) || existsSync(join(folder, 'unet', MODEL));
+}
+
+/** A model from a folder of diffusers: the network, and the process that its scheduler describes. */
+export async function readDiffusers(folder: string): Promise<Opened> {
+  const pipeline = existsSync(join(folder, 'unet', MODEL));
+  const model = pipeline ? join(folder, 'unet') : folder;
+  const scheduler = join(pipeline ? join(folder, 'scheduler') : folder, SCHEDULER);
+  const { config: json, params } = await readDiffusersFolder(model);
+  try {
+    const ours = join(folder, OURS);
+    const settings = existsSync(ours)
+      ? readJson(ours)
+      : { data: dataOf(json), process: processOf(existsSync(scheduler) ? readJson(scheduler) : {}), training: { labelDropout: 0 } };
+    const config = checkConfig({ ...settings, model: { ...json, _class_name: 'UNet2DModel' } }, folder);
+    const built = build(config);
+    return { config: { ...config, model: built.network.config }, built, params };
+  } catch (error) {
+    disposeParams(params);
+    throw error;
+  }
+}
+
+/** Writes a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` of diffusers load. */
+export async function writeDiffusers(folder: string, config: RunConfig, params: Params): Promise<void> {
+  const { model, ...rest } = config;
+  if (model._class_name !== 'UNet2DModel') {
+    throw new Refusal(`diffusers has no counterpart of this ${model._class_name}: only a UNet2DModel can be converted.`);
+  }
+  const scheduler = schedulerOf(config.process);
+  try {
+    await writeDiffusersFolder(folder, model, params);
+    replaceFile(join(folder, SCHEDULER), `${JSON.stringify(scheduler, null, 2)}\n`);
+    replaceFile(join(folder, OURS), `${JSON.stringify(rest, null, 2)}\n`);
+  } catch (error) {
+    throw new Refusal(`The folder ${folder} cannot be written: ${sentence(error)}.`, { cause: error });
+  }
+}
+
+function dataOf({ sample_size: size, in_channels: channels }: Readonly<Json>): Json {
+  const [height, width] = Array.isArray(size) ? size : [size, size];
+  return { kind: 'images', height, width, channels };
+}
+
+const PREDICTS = { epsilon: 'epsilon', sample: 'x0', v_prediction: 'v' } as const;
+const VARIANCES = {
+  fixed_small: 'fixedSmall',
+  fixed_small_log: 'fixedSmall',
+  fixed_large: 'fixedLarge',
+  fixed_large_log: 'fixedLarge',
+  learned: 'learned',
+  learned_range: 'learnedRange',
+} as const;
+
+/** The process of a scheduler; what its config leaves out is diffusers' default. */
+function processOf(scheduler: Json): Json {
+  const {
+    num_train_timesteps: steps = 1000,
+    beta_start: start = 1e-4,
+    beta_end: end = 0.02,
+    beta_schedule: kind = 'linear',
+    trained_betas: betas = null,
+    prediction_type: prediction = 'epsilon',
+    variance_type: variance = 'fixed_small',
+    rescale_betas_zero_snr: zeroTerminalSnr = false,
+  } = scheduler;
+  const schedules: Record<string, Json> = {
+    linear: { kind: 'linear', steps, start, end },
+    scaled_linear: { kind: 'quadratic', steps, start, end },
+    squaredcos_cap_v2: { kind: 'cosine', steps },
+  };
+  return {
+    schedule: betas === null ? pick('beta_schedule', schedules, kind) : { kind: 'betas', betas },
+    predicts: pick('prediction_type', PREDICTS, prediction),
+    variance: pick('variance_type', VARIANCES, variance),
+    zeroTerminalSnr,
+  };
+}
+
+function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfig['process']): Json {
+  const { betas } = scheduleOf(schedule);
+  if (predicts === 'previous') throw new Refusal('diffusers has no scheduler for a network that predicts the previous mean.');
+  const bounds = { beta_start: betas[0], beta_end: betas.at(-1) };
+  const isTheirCosine = schedule.kind === 'cosine' && schedule.offset === 0.008 && schedule.maxBeta === 0.999;
+  const described =
+    schedule.kind === 'linear'
+      ? { beta_schedule: 'linear', ...bounds }
+      : schedule.kind === 'quadratic'
+        ? { beta_schedule: 'scaled_linear', ...bounds }
+        : isTheirCosine
+          ? { beta_schedule: 'squaredcos_cap_v2' }
+          : { beta_schedule: 'linear', trained_betas: [...betas] };
+  return {
+    _class_name: 'DDPMScheduler',
+    num_train_timesteps: betas.length,
+    ...described,
+    prediction_type: keyOf(PREDICTS, predicts),
+    variance_type: keyOf(VARIANCES, variance),
+    rescale_betas_zero_snr: zeroTerminalSnr,
+    clip_sample: true,
+  };
+}
+
+function pick<T>(key: string, table: Readonly<Record<string, T>>, value: unknown): T {
+  if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value]!;
+  throw new Refusal(`${SCHEDULER}: ${key} is ${JSON.stringify(value)}: expected one of ${Object.keys(table).join(', ')}.`);
+}
+
+function keyOf<T>(table: Readonly<Record<string, T>>, value: T): string {
+  return Object.keys(table).find((key) => table[key] === value)!;
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { countParams, disposeParams, rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { type Built, build } from './build/build.js';
+import { openData } from './build/data.js';
+import type { RunConfig } from './config/schema.js';
+import { strip } from './pictures/picture.js';
+import { png } from './pictures/raster.js';
+import { type Fact, writeReport } from './report.js';
+import { readConfig } from './run/folder.js';
+import { replaceFile } from './run/replace-file.js';
+import { latestWeights } from './run/weights.js';
+import { sampleRun } from './sample-run.js';
+
+const MOMENTS = 8;
+const IMAGES = 6;
+const POINTS = 800;
+
+/** Draws the pictures of the forward and the reverse process of a run, and writes its report. Returns the report's path. */
+export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
+  const config = readConfig(run);
+  const built = build(config);
+  const { params } = await latestWeights(run, built.network);
+  try {
+    const count = built.network.isImage ? IMAGES : POINTS;
+    const forward = await forwardMoments(config, built, count);
+    await write(run, 'forward', forward, built);
+    const { frames } = await sampleRun({
+      ...built,
+      params,
+      process: config.process,
+      settings: { ...config.sampling, count },
+      seed: config.training.seed,
+      every: 1,
+      signal,
+    });
+    await write(run, 'reverse', evenly(frames), built);
+    return writeReport(run, facts(config, built, countParams(params)));
+  } finally {
+    disposeParams(params);
+  }
+}
+
+async function write(run: string, name: string, moments: readonly Float32Array[], { network }: Built): Promise<void> {
+  replaceFile(join(run, 'pictures', `${name}.png`), await png(await strip(moments, network.shape)));
+}
+
+/** Test data x_0, and x_t at evenly spaced t up to the last. */
+async function forwardMoments(config: RunConfig, { forward }: Built, count: number): Promise<Float32Array[]> {
+  const dataset = await openData(config.data, 'test');
+  const { x0, labels } = await dataset.batch(Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i));
+  const noise = rng(config.training.seed).fork('forward').normal(x0.shape);
+  const last = forward.schedule.steps - 1;
+  const at = (moment: number): Float32Array =>
+    tf.tidy(() => {
+      const t = Math.round((moment / (MOMENTS - 1)) * last);
+      return forward.sample(x0, tf.fill([x0.shape[0]!], t, 'int32'), noise).dataSync<'float32'>();
+    });
+  try {
+    const data = (await x0.data()) as Float32Array;
+    return [data, ...Array.from({ length: MOMENTS - 1 }, (_, i) => at(i + 1))];
+  } finally {
+    tf.dispose(labels ? [x0, noise, labels] : [x0, noise]);
+  }
+}
+
+function evenly(frames: readonly Float32Array[]): Float32Array[] {
+  return Array.from({ length: MOMENTS }, (_, i) => frames[Math.round((i * (frames.length - 1)) / (MOMENTS - 1))]!);
+}
+
+function facts({ model, data, process }: RunConfig, { network, forward }: Built, parameters: number): Fact[] {
+  return [
+    ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters.toLocaleString('en')} parameters`],
+    ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
+    ['Process', `${process.schedule.kind}, T = ${forward.schedule.steps}, predicts ${process.predicts}`],
+  ];
+}

@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { build } from './build/build.js';
+import { isDiffusers, type Opened, readDiffusers } from './diffusers.js';
+import { Refusal } from './errors.js';
+import { hasConfig, readConfig } from './run/folder.js';
+import { latestWeights } from './run/weights.js';
+
+/** A model to use, from the folder of a run (its averaged weights) or of diffusers. The caller disposes the weights. */
+export async function openModel(folder: string): Promise<Opened & { step?: number }> {
+  if (isDiffusers(folder)) return readDiffusers(folder);
+  if (!hasConfig(folder)) {
+    throw new Refusal(
+      existsSync(folder)
+        ? `${folder} is neither a run (it has no config.json) nor a folder of diffusers.`
+        : `There is no run at ${folder}.`,
+    );
+  }
+  const config = readConfig(folder);
+  const built = build(config);
+  return { config, built, ...(await latestWeights(folder, built.network)) };
+}

@@ -1,0 +1,65 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkConfig, readJson } from '../config/read.js';
+import type { RunConfig } from '../config/schema.js';
+import { Refusal, sentence } from '../errors.js';
+import { checkpointFolder, checkpointSteps } from './checkpoints.js';
+import { replaceFile } from './replace-file.js';
+
+const CONFIG = 'config.json';
+
+export function isRun(folder: string): boolean {
+  return existsSync(join(folder, CONFIG)) && existsSync(join(folder, 'checkpoints'));
+}
+
+export function hasConfig(folder: string): boolean {
+  return existsSync(join(folder, CONFIG));
+}
+
+/** Makes the folder of a new run. One that holds a run already is refused. */
+export function createRun(folder: string, config: RunConfig): void {
+  if (existsSync(join(folder, CONFIG))) {
+    const step = checkpointSteps(folder).at(-1);
+    throw new Refusal(
+      `${folder} holds a run already (${step === undefined ? 'without a checkpoint' : `at step ${step}`}): continue it with --resume, or choose another folder with --out.`,
+    );
+  }
+  try {
+    for (const name of ['checkpoints', 'samples', 'pictures']) mkdirSync(join(folder, name), { recursive: true });
+    writeConfig(folder, config);
+  } catch (error) {
+    throw new Refusal(`The run cannot be written to ${folder}: ${sentence(error)}.`, { cause: error });
+  }
+}
+
+export function writeConfig(folder: string, config: RunConfig): void {
+  replaceFile(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** The config of a run. */
+export function readConfig(folder: string): RunConfig {
+  if (!existsSync(join(folder, CONFIG))) {
+    throw new Refusal(
+      existsSync(folder) ? `${folder} is no run: it has no config.json.` : `There is no run at ${folder}.`,
+    );
+  }
+  const file = join(folder, CONFIG);
+  return checkConfig(readJson(file), file);
+}
+
+/** The step of a checkpoint that exists: the one asked for, or the newest. Undefined where there is none at all. */
+export function findStep(folder: string, wanted: 'latest' | number): number | undefined {
+  const steps = checkpointSteps(folder);
+  if (wanted === 'latest') return steps.at(-1);
+  if (steps.includes(wanted)) return wanted;
+  const there = steps.length === 0 ? 'none' : steps.join(', ');
+  throw new Refusal(`${folder} has no checkpoint of step ${wanted}: there is ${there}.`);
+}
+
+/** The folder of the newest checkpoint of a run. */
+export function latestCheckpoint(folder: string): { step: number; folder: string } {
+  const step = findStep(folder, 'latest');
+  if (step === undefined) throw new Refusal(`${folder} has no checkpoint yet: train it first.`);
+  return { step, folder: checkpointFolder(folder, step) };
+}
+

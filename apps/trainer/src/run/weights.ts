@@ -1,0 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Params } from '@diffusion-ts/tensor';
+import type { Network } from '../build/network.js';
+import { EMA, MODEL, readWeights } from './checkpoint-files.js';
+import { latestCheckpoint } from './folder.js';
+
+/** The averaged weights of the newest checkpoint of a run, or where it has none, the weights themselves. */
+export async function latestWeights(run: string, network: Network): Promise<{ step: number; params: Params }> {
+  const { step, folder } = latestCheckpoint(run);
+  const name = existsSync(join(folder, EMA)) ? EMA : MODEL;
+  return { step, params: await readWeights(folder, name, network.shapes) };
+}

@@ -1,0 +1,45 @@
+import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import type { Params } from '@diffusion-ts/tensor';
+import type { Network } from './build/network.js';
+import { samplerOf, samplingProcess } from './build/sampling.js';
+import type { RunConfig } from './config/schema.js';
+import { type Drawn, draw } from './draw.js';
+
+// How many samples go through the network at once. They do not depend on it.
+const IMAGES = 64;
+const POINTS = 4096;
+
+export interface SampleRunOptions {
+  readonly network: Network;
+  readonly params: Params;
+  readonly forward: ForwardProcess;
+  readonly process: RunConfig['process'];
+  readonly settings: RunConfig['sampling'];
+  readonly seed: number;
+  /** The class of every sample; by default the classes take turns, so that each has a column of a sheet. */
+  readonly label?: number | undefined;
+  readonly every?: number;
+  readonly batch?: number;
+  readonly signal?: AbortSignal;
+  readonly onStep?: (done: number) => void;
+}
+
+/** Draws samples from weights of a network. */
+export function sampleRun(options: SampleRunOptions): Promise<Drawn> {
+  const { network, params, forward, process, settings, label, ...rest } = options;
+  const { classes } = network;
+  return draw(samplingProcess(network, params, forward, process, settings.guidance), {
+    batch: network.isImage ? IMAGES : POINTS,
+    ...rest,
+    sampler: samplerOf(settings, forward),
+    shape: network.shape,
+    count: settings.count,
+    ...(classes !== undefined && { label: (i) => label ?? i % classes }),
+  });
+}
+
+/** Columns of a sheet: one for each class while the classes take turns, a square otherwise. */
+export function columnsOf({ classes }: Network, count: number, label?: number): number {
+  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16) return Math.min(classes, count);
+  return Math.ceil(Math.sqrt(count));
+}
