@@ -36,7 +36,7 @@ export function gaussianMixture({
     const table = new Float32Array(alphaBars.length * components);
     alphaBars.forEach((alphaBar, i) => {
       deviations.forEach((deviation, k) => {
-        table[i * components + k] = f(alphaBar, deviation, weights[k]! / total);
+        table[i * components + k] = f(alphaBar, deviation, weights[k]!);
       });
     });
     return tf.gather(tf.tensor3d(table, [alphaBars.length, components, 1]), t);

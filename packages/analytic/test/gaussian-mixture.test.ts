@@ -46,21 +46,50 @@ onEachBackend(() => {
     }
   });
 
-  it('in several dimensions x̂_0 and the score obey Tweedie: √ᾱ x̂_0 = x_t + (1 − ᾱ) ∇ ln q(x_t)', () => {
-    const plane = gaussianMixture({
-      weights: [3, 1],
-      means: [
-        [0, 1, -1],
-        [2, 0, 0.5],
-      ],
-      deviations: [0.5, 0.2],
+  const space = {
+    weights: [3, 1],
+    means: [
+      [0, 1, -1],
+      [2, 0, 0.5],
+    ],
+    deviations: [0.5, 0.2],
+  };
+
+  it('in several dimensions the score is the slope of the logarithm of the mixture', () => {
+    const index = 8;
+    const alphaBar = schedule.alphaBars[index]!;
+    const logDensity = (x: readonly number[]): number => {
+      const parts = space.weights.map((weight, k) => {
+        const variance = alphaBar * space.deviations[k]! ** 2 + 1 - alphaBar;
+        const squares = x.reduce(
+          (sum, y, d) => sum + (y - Math.sqrt(alphaBar) * space.means[k]![d]!) ** 2,
+          0,
+        );
+        return weight * variance ** -1.5 * Math.exp(-squares / (2 * variance));
+      });
+      return Math.log(parts.reduce((sum, part) => sum + part, 0));
+    };
+    const point = [0.9, 0.4, -0.2];
+    const slope = point.map((_, d) => {
+      const [above, below] = [1e-5, -1e-5].map((step) =>
+        logDensity(point.map((y, i) => (i === d ? y + step : y))),
+      );
+      return (above! - below!) / 2e-5;
     });
+    const t = tf.tensor1d([index], 'int32');
+    expectAllClose(gaussianMixture(space).score(schedule, tf.tensor2d([point]), t), slope, {
+      relative: 1e-4,
+    });
+  });
+
+  it('in several dimensions x̂_0 and the score obey Tweedie: √ᾱ x̂_0 = x_t + (1 − ᾱ) ∇ ln q(x_t)', () => {
+    const mixture = gaussianMixture(space);
     const xt = rng(3).normal([5, 3]);
     const index = 12;
     const t = tf.fill([5], index, 'int32') as tf.Tensor1D;
     const alphaBar = schedule.alphaBars[index]!;
-    const tweedie = tf.add(xt, tf.mul(plane.score(schedule, xt, t), 1 - alphaBar));
-    expectAllClose(tf.mul(plane.x0(schedule, xt, t), Math.sqrt(alphaBar)), tweedie, { absolute: 1e-5 });
+    const tweedie = tf.add(xt, tf.mul(mixture.score(schedule, xt, t), 1 - alphaBar));
+    expectAllClose(tf.mul(mixture.x0(schedule, xt, t), Math.sqrt(alphaBar)), tweedie, { absolute: 1e-5 });
   });
 
   it('one component is a Gaussian', () => {

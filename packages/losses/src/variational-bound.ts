@@ -41,16 +41,11 @@ export function boundTerm(
     const p = reverse.transition(xt, t, condition, output);
     const last = tf.equal(t, tf.scalar(0, 'int32'));
     const lastStep = tf.reshape(last, [t.shape[0], ...new Array<number>(x0.rank - 1).fill(1)]);
-    // Both branches are computed for every example. Each sees a stand-in where it is not the one chosen, so that an
-    // overflow over there cannot come back as 0 · ∞ in the gradient.
-    const kl = klBits(q, {
-      mean: tf.where(lastStep, q.mean, p.mean),
-      logVariance: tf.where(lastStep, q.logVariance, p.logVariance),
-    });
-    const reconstruction = reconstructionBits(decoder, x0, {
-      mean: tf.where(lastStep, p.mean, x0),
-      logVariance: tf.where(lastStep, p.logVariance, tf.zerosLike(p.logVariance)),
-    });
+    // Both branches are computed for every example. The decoder allows variances whose inverse overflows in the KL, and
+    // that infinity would come back as 0 · ∞ in the gradient.
+    const logVariance = tf.where(lastStep, q.logVariance, p.logVariance);
+    const kl = klBits(q, { mean: p.mean, logVariance });
+    const reconstruction = reconstructionBits(decoder, x0, p);
     return tf.where(last, reconstruction, kl);
   });
 }

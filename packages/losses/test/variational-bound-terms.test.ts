@@ -117,6 +117,14 @@ onEachBackend(() => {
     expectAllClose([...head.bitsPerDim, ...tail.bitsPerDim], all.bitsPerDim, { relative: 1e-6 });
   });
 
+  it('gives the same terms when asked again: the rng is left where it is', async () => {
+    const reverse = exactReverse(linear({ steps: 25 }), 'fixedLarge');
+    const x0 = rng(1).normal([2, 2]);
+    const source = rng(2);
+    const first = await variationalBoundTerms(reverse, x0, source);
+    expect(await variationalBoundTerms(reverse, x0, source)).toEqual(first);
+  });
+
   it('tells each term as it comes, from the noise to the data', async () => {
     const reverse = exactReverse(linear({ steps: 25 }), 'fixedLarge');
     const seen: number[][] = [];

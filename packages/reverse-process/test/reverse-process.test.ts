@@ -123,6 +123,13 @@ onEachBackend(() => {
     expectAllClose(mean, forward.posterior(clipped, xt, indices()).mean, { absolute: 2e-5 });
   });
 
+  it('does not touch the mean of a network that predicts it, clipped x_0 or not', () => {
+    const { x0, xt, reverse } = omniscient('previous', [-0.5, 0.25]);
+    const transition = reverse.transition(xt, indices());
+    expectAllClose(transition.mean, forward.posterior(x0, xt, indices()).mean);
+    expectAllClose(transition.x0, tf.clipByValue(x0, -0.5, 0.25), { absolute: 2e-5 });
+  });
+
   it('refuses an empty range to clip to', () => {
     expect(() =>
       reverseProcess({ forward, denoiser: never, predicts: 'x0', variance: 'fixedSmall', clip: [1, 1] }),
