@@ -48,11 +48,11 @@ export interface AdamWResult {
 export function adamW(options: AdamWStep): AdamWResult {
   const { params, grads, m, v, step, learningRate, betas, epsilon, weightDecay, maxGradNorm, ema } = options;
   const names = Object.keys(params);
-  const trees = { param: params, grad: grads, m, v, ...(ema && { ema: ema.params }) };
-  check(trees, names);
+  check({ params, grads, m, v, ...(ema && { ema: ema.params }) }, params);
   if (!Number.isInteger(step) || step < 1) {
     throw new RangeError(`step must be a whole number from 1 on, not ${step}`);
   }
+  const trees = { param: params, grad: grads, m, v, ...(ema && { ema: ema.params }) };
   const inputs: Kernels['DiffusionAdamW']['inputs'] = Object.fromEntries(
     Object.entries(trees).flatMap(([tree, tensors]) =>
       names.map((name, i) => [`${tree}${i}`, tensors[name]!]),
@@ -130,9 +130,9 @@ function splitLike(vector: tf.Tensor, shapes: number[][]): tf.Tensor[] {
   });
 }
 
-function check(trees: Record<string, Params>, names: string[]): void {
+function check(trees: Record<string, Params>, params: Params): void {
+  const names = Object.keys(params);
   if (names.length === 0) throw new RangeError('params must hold at least one tensor, it is empty');
-  const params = trees.param!;
   for (const [tree, tensors] of Object.entries(trees)) {
     const extra = Object.keys(tensors).find((name) => params[name] === undefined);
     if (extra !== undefined) throw new RangeError(`${tree}: "${extra}" is not among the params`);

@@ -1,0 +1,4 @@
+import { onEachBackend } from '@diffusion-ts/testing';
+import { conformance } from './conformance.js';
+
+onEachBackend(conformance);

@@ -1,0 +1,173 @@
+import { expectNoLeak } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { groupNorm } from '../../src/index.js';
+import { type Array64, array64, expectConforms, finiteDifferences, normal, toTensor } from './reference.js';
+
+interface Options {
+  groups: number;
+  epsilon: number;
+  activation?: 'silu';
+}
+
+/** Declares the tests of `groupNorm` on the active backend. */
+export function groupNormConforms(): void {
+  describe('groupNorm and its gradients equal their definition', () => {
+    it.each<[string, number[], number]>([
+      ['an image', [2, 3, 4, 8], 4],
+      ['odd sizes', [2, 5, 3, 6], 3],
+      ['batch 1', [1, 4, 4, 4], 2],
+      ['one channel', [3, 4, 5, 1], 1],
+      ['one group of everything', [2, 3, 3, 5], 1],
+      ['a group for each channel', [2, 4, 3, 7], 7],
+      ['tokens', [2, 7, 12], 3],
+      ['vectors', [4, 10], 2],
+      ['one position', [2, 1, 1, 16], 4],
+      ['volumes', [2, 2, 3, 2, 4], 2],
+      ['many channels', [1, 2, 3, 40], 8],
+    ])('for %s', (_name, shape, groups) => {
+      expectNormConforms(shape, { groups, epsilon: 1e-5 }, false);
+    });
+
+    it('followed by silu', () => {
+      expectNormConforms([2, 3, 5, 8], { groups: 4, epsilon: 1e-5, activation: 'silu' }, false);
+    });
+
+    it('with a modulation for each example', () => {
+      expectNormConforms([3, 3, 2, 6], { groups: 2, epsilon: 1e-5 }, true);
+    });
+
+    it('with a modulation, followed by silu', () => {
+      expectNormConforms([2, 4, 3, 8], { groups: 4, epsilon: 1e-3, activation: 'silu' }, true);
+    });
+
+    it('on more positions than are added in one go', () => {
+      const x = normal(1, [2, 31, 29, 4]);
+      const [scale, offset] = [normal(2, [4]), normal(3, [4])];
+      const options = { groups: 2, epsilon: 1e-6 };
+      expectConforms(
+        (tx, ts, to) => groupNorm(tx!, ts as tf.Tensor1D, to as tf.Tensor1D, options),
+        { y: normalise(options, x, scale, offset), gradients: () => [] },
+        [x, scale, offset],
+      );
+    });
+  });
+
+  describe('groupNorm', () => {
+    it('keeps its digits where the mean is a thousand deviations', () => {
+      const x = normal(1, [2, 28, 28, 8]);
+      // Rounded to float32 here, so that the reference sees the same numbers.
+      x.values.forEach((value, i) => {
+        x.values[i] = Math.fround(value + 1000);
+      });
+      const [scale, offset] = [normal(2, [8]), normal(3, [8])];
+      const options = { groups: 4, epsilon: 1e-5 };
+      expectConforms(
+        (tx, ts, to) => groupNorm(tx!, ts as tf.Tensor1D, to as tf.Tensor1D, options),
+        { y: normalise(options, x, scale, offset), gradients: () => [] },
+        [x, scale, offset],
+      );
+    });
+
+    it('turns a constant into the offset', () => {
+      tf.tidy(() => {
+        const y = groupNorm(tf.fill([1, 3, 3, 2], 7), tf.ones([2]), tf.tensor1d([0.25, -4]), {
+          groups: 1,
+          epsilon: 1e-5,
+        });
+        expect([...y.dataSync()]).toEqual(Array.from({ length: 18 }, (_, i) => (i % 2 === 0 ? 0.25 : -4)));
+      });
+    });
+
+    it('keeps a NaN within its example', () => {
+      tf.tidy(() => {
+        const x = tf.buffer([2, 4, 4, 4]);
+        x.set(Number.NaN, 0, 1, 2, 3);
+        const y = groupNorm(x.toTensor(), tf.ones([4]), tf.zeros([4]), {
+          groups: 2,
+          epsilon: 1e-5,
+        }).arraySync();
+        const examples = (y as number[][][][]).map((example) => example.flat(2));
+        expect(examples[0]!.some(Number.isNaN)).toBe(true);
+        expect(examples[1]!.every((value) => value === 0)).toBe(true);
+      });
+    });
+
+    it('leaves no tensor behind, forward or backward', async () => {
+      const inputs = [[2, 3, 3, 4], [4], [4], [2, 4], [2, 4]].map((shape, i) => toTensor(normal(i, shape)));
+      const run = (...tensors: tf.Tensor[]): tf.Tensor =>
+        apply({ groups: 2, epsilon: 1e-5, activation: 'silu' }, tensors);
+      await expectNoLeak(() => run(...inputs));
+      await expectNoLeak(() => tf.grads(run)(inputs));
+      tf.dispose(inputs);
+    });
+  });
+}
+
+function expectNormConforms(shape: number[], options: Options, modulated: boolean): void {
+  const batch = shape[0]!;
+  const channels = shape.at(-1)!;
+  const shapes = [
+    shape,
+    [channels],
+    [channels],
+    ...(modulated
+      ? [
+          [batch, channels],
+          [batch, channels],
+        ]
+      : []),
+  ];
+  const inputs = shapes.map((s, i) => normal(i + 1, s));
+  const reference = (...arrays: Array64[]): Array64 =>
+    normalise(options, ...(arrays as [Array64, Array64, Array64, Array64?, Array64?]));
+  expectConforms(
+    (...tensors) => apply(options, tensors),
+    { y: reference(...inputs), gradients: (dy) => finiteDifferences(reference, inputs, dy) },
+    inputs,
+  );
+}
+
+function apply(options: Options, tensors: tf.Tensor[]): tf.Tensor {
+  const [x, scale, offset, modulationScale, shift] = tensors;
+  return groupNorm(x!, scale as tf.Tensor1D, offset as tf.Tensor1D, {
+    ...options,
+    ...(shift && { modulation: { scale: modulationScale as tf.Tensor2D, shift: shift as tf.Tensor2D } }),
+  });
+}
+
+function normalise(
+  { groups, epsilon, activation }: Options,
+  x: Array64,
+  scale: Array64,
+  offset: Array64,
+  modulationScale?: Array64,
+  shift?: Array64,
+): Array64 {
+  const batch = x.shape[0]!;
+  const channels = x.shape.at(-1)!;
+  const positions = x.values.length / (batch * channels);
+  const y = array64(x.shape);
+  for (let n = 0; n < batch; n++) {
+    for (let g = 0; g < groups; g++) {
+      const members: number[] = [];
+      for (let p = 0; p < positions; p++) {
+        for (let k = 0; k < channels / groups; k++) {
+          members.push((n * positions + p) * channels + (g * channels) / groups + k);
+        }
+      }
+      const mean = members.reduce((sum, i) => sum + x.values[i]!, 0) / members.length;
+      const variance = members.reduce((sum, i) => sum + (x.values[i]! - mean) ** 2, 0) / members.length;
+      for (const i of members) {
+        const c = i % channels;
+        let value =
+          ((x.values[i]! - mean) / Math.sqrt(variance + epsilon)) * scale.values[c]! + offset.values[c]!;
+        if (modulationScale && shift) {
+          value = value * (1 + modulationScale.values[n * channels + c]!) + shift.values[n * channels + c]!;
+        }
+        y.values[i] = activation === 'silu' ? value / (1 + Math.exp(-value)) : value;
+      }
+    }
+  }
+  return y;
+}
