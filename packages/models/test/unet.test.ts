@@ -1,0 +1,256 @@
+import { disposeParams, mapParams, type Params, rng, valueAndGrad } from '@diffusion-ts/tensor';
+import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { type UNetConfig, unet } from '../src/index.js';
+
+const small: Partial<UNetConfig> = {
+  in_channels: 2,
+  out_channels: 2,
+  block_out_channels: [4, 8],
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+  layers_per_block: 1,
+  norm_num_groups: 2,
+  attention_head_dim: 4,
+};
+
+/** Parameters with nothing zeroed, so that everything has an effect. */
+function awake(network: ReturnType<typeof unet>): Params {
+  return tf.tidy(() => {
+    const draw = rng(7);
+    return mapParams(network.init(rng(1)), (tensor, name) =>
+      tf.add(tensor, tf.mul(draw.fork(name).normal(tensor.shape), 0.1)),
+    );
+  });
+}
+
+const times = (...values: number[]) => tf.tensor1d(values, 'int32');
+
+it('the reference U-Net has 3,939,393 parameters', () => {
+  const { shapes } = unet({
+    sample_size: 28,
+    in_channels: 1,
+    out_channels: 1,
+    layers_per_block: 2,
+    block_out_channels: [32, 64, 128],
+    norm_num_groups: 8,
+    attention_head_dim: 8,
+    down_block_types: ['DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D'],
+    up_block_types: ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
+  });
+  const sizes = Object.values(shapes).map((shape) => tf.util.sizeFromShape([...shape]));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3_939_393);
+});
+
+onEachBackend(() => {
+  it('a fresh network has the shapes it declares, and gives zeros', () => {
+    tf.tidy(() => {
+      const network = unet(small);
+      const params = network.init(rng(1));
+      expect(Object.entries(params).map(([name, { shape }]) => [name, shape])).toEqual(
+        Object.entries(network.shapes),
+      );
+      const y = network.apply(params, rng(2).normal([2, 4, 4, 2]), times(1, 500));
+      expect(y.shape).toEqual([2, 4, 4, 2]);
+      expect(Array.from(y.dataSync())).toEqual(new Array(64).fill(0));
+    });
+  });
+
+  it('a seed decides every parameter, by its name', () => {
+    tf.tidy(() => {
+      const params = unet(small).init(rng(3));
+      const deeper = unet({ ...small, layers_per_block: 2 }).init(rng(3));
+      const name = 'mid_block.resnets.1.conv2.weight';
+      expect(deeper[name]!.dataSync()).toEqual(params[name]!.dataSync());
+      expect(unet(small).init(rng(4))[name]!.dataSync()).not.toEqual(params[name]!.dataSync());
+      const bound = 1 / Math.sqrt(9 * 8);
+      const weight = Array.from(params[name]!.dataSync(), Math.abs);
+      expect(Math.max(...weight)).toBeLessThanOrEqual(bound);
+      expect(Math.max(...weight)).toBeGreaterThan(0.95 * bound);
+    });
+  });
+
+  it('row i of the output depends on row i of the input alone', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, num_class_embeds: 3 });
+      const params = awake(network);
+      const x = rng(2).normal([3, 4, 4, 2]);
+      const all = network.apply(params, x, times(1, 10, 999), { labels: times(0, 2, 1) });
+      for (const [i, t, label] of [
+        [0, 1, 0],
+        [1, 10, 2],
+        [2, 999, 1],
+      ] as const) {
+        const one = network.apply(params, tf.slice(x, i, 1), times(t), { labels: times(label) });
+        expectAllClose(one, tf.slice(all, i, 1));
+      }
+    });
+  });
+
+  it('time and label are told apart', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, num_class_embeds: 2 });
+      const params = awake(network);
+      const x = rng(2).normal([1, 4, 4, 2]);
+      const y = (t: number, label: number) => network.apply(params, x, times(t), { labels: times(label) });
+      for (const other of [y(500, 0), y(1, 1)]) {
+        expect(tf.max(tf.abs(tf.sub(other, y(1, 0)))).dataSync()[0]).toBeGreaterThan(1e-3);
+      }
+    });
+  });
+
+  it('the gradient is that of finite differences, in a random direction', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, resnet_time_scale_shift: 'scale_shift', num_class_embeds: 2 });
+      const params = awake(network);
+      const x = rng(2).normal([2, 4, 4, 2]);
+      const weights = rng(3).normal([2, 4, 4, 2]);
+      const f = (p: Params): tf.Scalar =>
+        tf.sum(tf.mul(network.apply(p, x, times(5, 700), { labels: times(1, 0) }), weights));
+      const draw = rng(4);
+      const direction = mapParams(params, ({ shape }, name) => draw.fork(name).normal(shape));
+      const moved = (step: number) =>
+        f(mapParams(params, (tensor, name) => tf.add(tensor, tf.mul(direction[name]!, step)))).dataSync()[0]!;
+      const step = 1e-3;
+      // Fourth order: (8 (f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h.
+      const slope = (8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))) / (12 * step);
+      const { grads } = valueAndGrad(f)(params);
+      const expected = Object.entries(grads).reduce(
+        (sum, [name, grad]) => sum + tf.sum(tf.mul(grad, direction[name]!)).dataSync()[0]!,
+        0,
+      );
+      expectAllClose(slope, expected, { relative: 2e-3 });
+    });
+  });
+
+  it('images need not be square, and each may have its own size', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, sample_size: [4, 6] });
+      const params = awake(network);
+      for (const [height, width] of [
+        [4, 6],
+        [2, 8],
+      ] as const) {
+        const x = rng(2).normal([1, height, width, 2]);
+        expect(network.apply(params, x, times(3)).shape).toEqual([1, height, width, 2]);
+      }
+    });
+  });
+
+  it('centring takes 2x − 1 for x', () => {
+    tf.tidy(() => {
+      const plain = unet(small);
+      const params = awake(plain);
+      const x = rng(2).normal([1, 4, 4, 2]);
+      expectAllClose(
+        unet({ ...small, center_input_sample: true }).apply(params, x, times(3)),
+        plain.apply(params, tf.sub(tf.mul(x, 2), 1), times(3)),
+      );
+    });
+  });
+
+  it('a learned variance doubles the output', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, out_channels: 4 });
+      const y = network.apply(network.init(rng(1)), rng(2).normal([1, 4, 4, 2]), times(3));
+      expect(y.shape).toEqual([1, 4, 4, 4]);
+    });
+  });
+
+  it('dropout needs a source of randomness, and is decided by it', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, dropout: 0.3 });
+      const params = awake(network);
+      const x = rng(2).normal([1, 4, 4, 2]);
+      const y = (seed?: number) =>
+        network.apply(params, x, times(3), undefined, seed === undefined ? undefined : rng(seed)).dataSync();
+      expect(y()).toEqual(unet(small).apply(params, x, times(3)).dataSync());
+      expect(y(1)).toEqual(y(1));
+      expect(y(1)).not.toEqual(y(2));
+      expect(y(1)).not.toEqual(y());
+    });
+  });
+
+  it('labels that it has no use for are ignored', () => {
+    tf.tidy(() => {
+      const network = unet(small);
+      const params = awake(network);
+      const x = rng(2).normal([1, 4, 4, 2]);
+      expect(network.apply(params, x, times(3), { labels: times(9) }).dataSync()).toEqual(
+        network.apply(params, x, times(3)).dataSync(),
+      );
+    });
+  });
+
+  it('leaves no tensors behind', async () => {
+    const network = unet({ ...small, num_class_embeds: 3, dropout: 0.1 });
+    await expectNoLeak(() => network.init(rng(1)));
+    const params = awake(network);
+    const x = rng(2).normal([2, 4, 4, 2]);
+    const t = times(1, 2);
+    const labels = times(0, 2);
+    await expectNoLeak(() => network.apply(params, x, t, { labels }));
+    await expectNoLeak(() =>
+      valueAndGrad((p) => tf.mean(tf.square(network.apply(p, x, t, { labels }, rng(1)))))(params),
+    );
+    disposeParams({ ...params, x, t, labels });
+  });
+
+  it('what does not fit is refused before a tensor is made', () => {
+    const network = unet({ ...small, num_class_embeds: 3 });
+    const params = network.init(rng(1));
+    const { 'conv_out.bias': bias, ...short } = params;
+    const x = tf.zeros([2, 4, 4, 2]);
+    const odd = tf.zeros([2, 6, 7, 2]);
+    const grey = tf.zeros([2, 4, 4, 1]);
+    const t = times(1, 2);
+    const t3 = times(1, 2, 3);
+    const labels = times(0, 2);
+    const unknown = times(0, 3);
+    const negative = times(-1, 0);
+    const floats = tf.tensor1d([0, 1]);
+    const before = tf.memory().numTensors;
+    const refused = (f: () => unknown, message: string) => expect(f).toThrow(new RangeError(message));
+    refused(() => network.apply(short, x, t, { labels }), 'params: "conv_out.bias" is missing');
+    refused(
+      () => network.apply({ ...params, 'conv_out.bias': x }, x, t, { labels }),
+      'params: "conv_out.bias" must have shape [2], not [2,4,4,2]',
+    );
+    refused(
+      () => network.apply({ ...params, 'conv_out.scale': bias! }, x, t, { labels }),
+      'params: this network has no "conv_out.scale"',
+    );
+    refused(
+      () => network.apply(params, grey, t, { labels }),
+      'xt must have shape [batch, height, width, 2], not [2,4,4,1]',
+    );
+    refused(
+      () => network.apply(params, odd, t, { labels }),
+      'xt must have sides that are multiples of 2, such as 6 × 6 or 6 × 8, not 6 × 7',
+    );
+    refused(
+      () => network.apply(params, x, t3, { labels }),
+      't must have shape [2], one per example of xt, not [3]',
+    );
+    refused(() => network.apply(params, x, t), 'condition.labels: this network needs one label per example');
+    refused(
+      () => network.apply(params, x, t, { labels: t3 }),
+      'condition.labels must have shape [2], one per example of xt, not [3]',
+    );
+    refused(
+      () => network.apply(params, x, t, { labels: floats }),
+      'condition.labels must be int32, not float32',
+    );
+    refused(
+      () => network.apply(params, x, t, { labels: unknown }),
+      'condition.labels must lie in 0 … 2, 3 does not',
+    );
+    refused(
+      () => network.apply(params, x, t, { labels: negative }),
+      'condition.labels must lie in 0 … 2, -1 does not',
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    disposeParams({ ...params, x, odd, grey, t, t3, labels, unknown, negative, floats });
+  });
+});
