@@ -130,6 +130,13 @@ onEachBackend(() => {
     expectAllClose(transition.x0, tf.clipByValue(x0, -0.5, 0.25), { absolute: 2e-5 });
   });
 
+  it('bears its options, so that one of them can be changed', () => {
+    const { x0, xt, reverse } = omniscient('v');
+    const clipping = reverseProcess({ ...reverse, clip: true });
+    expectAllClose(clipping.predict(xt, indices()).x0, tf.clipByValue(x0, -1, 1), { absolute: 2e-5 });
+    expect(clipping.clip).toBe(true);
+  });
+
   it('refuses an empty range to clip to', () => {
     expect(() =>
       reverseProcess({ forward, denoiser: never, predicts: 'x0', variance: 'fixedSmall', clip: [1, 1] }),
