@@ -51,29 +51,22 @@ export function batchGradients(options: BatchGradientsOptions): BatchGradients {
 function partGradients(options: BatchGradientsOptions, first: number, count: number): BatchGradients {
   const size = options.examples.x0.shape[0]!;
   const rng = options.rng.rows(first);
-  let losses: tf.Tensor1D | undefined;
-  try {
-    return tf.tidy(() => {
-      const whole = count === size;
-      const { x0, t, noise, weights, labels } = whole
-        ? options.examples
-        : sliceExamples(options.examples, first, count);
-      const { grads } = valueAndGrad((params) => {
-        const { perExample } = options.loss(options.reverse(params, rng), x0, t, noise, labels && { labels });
-        if (!tf.util.arraysEqual(perExample.shape, [count])) {
-          throw new RangeError(
-            `loss must return one value per example, [${count}], not [${perExample.shape}]`,
-          );
-        }
-        losses = tf.keep(perExample);
-        return tf.div(tf.sum(tf.mul(perExample, weights)), size);
-      })(options.params);
-      return { perExample: losses!, grads };
-    });
-  } catch (error) {
-    losses?.dispose();
-    throw error;
-  }
+  return tf.tidy(() => {
+    const whole = count === size;
+    const { x0, t, noise, weights, labels } = whole
+      ? options.examples
+      : sliceExamples(options.examples, first, count);
+    let losses: tf.Tensor1D | undefined;
+    const { grads } = valueAndGrad((params) => {
+      const { perExample } = options.loss(options.reverse(params, rng), x0, t, noise, labels && { labels });
+      if (!tf.util.arraysEqual(perExample.shape, [count])) {
+        throw new RangeError(`loss must return one value per example, [${count}], not [${perExample.shape}]`);
+      }
+      losses = tf.keep(perExample);
+      return tf.div(tf.sum(tf.mul(perExample, weights)), size);
+    })(options.params);
+    return { perExample: losses!, grads };
+  });
 }
 
 function addUp(a: Params, b: Params): Params {

@@ -11,6 +11,7 @@ import {
   constantRate,
   cosineDecay,
   disposeState,
+  importanceTimesteps,
   initialState,
   NonFiniteError,
   type ReverseOf,
@@ -119,6 +120,31 @@ onEachBackend(() => {
     expect(first.gradNorm, 'before clipping').toBeGreaterThan(1e-2);
     expect(((await run.next()).value as StepRecord).learningRate).toBe(0.005);
     await run.return(state);
+    disposeState(state);
+  });
+
+  test('importance sampling remembers the unweighted losses of every step, and a refused step leaves no trace', async () => {
+    const state = initialState(toyParams());
+    const sampler = importanceTimesteps();
+    const observed: number[] = [];
+    const timesteps: TrainOptions['timesteps'] = {
+      draw: (...inputs) => ({ ...sampler.draw(...inputs), weights: new Float32Array(8).fill(0.5) }),
+      observe: (history, count, t, losses) => {
+        observed.push(...Array.from(losses));
+        sampler.observe!(history, count, t, losses);
+      },
+    };
+    const records = await finish(toyOptions(state, { timesteps, steps: 3 }));
+    expect(state.lossHistory.flat().toSorted()).toEqual(observed.toSorted());
+    expect(observed.length).toBe(24);
+    const mean = observed.slice(16).reduce((sum, loss) => sum + loss, 0) / 8;
+    expect(records[2]!.loss).toBeCloseTo(0.5 * mean, 6);
+
+    const bad: TrainOptions['loss'] = (...inputs) => ({
+      perExample: tf.mul(simple()(...inputs).perExample, Infinity) as tf.Tensor1D,
+    });
+    await expect(finish(toyOptions(state, { timesteps, loss: bad }))).rejects.toThrow(NonFiniteError);
+    expect(state.lossHistory.flat().length).toBe(24);
     disposeState(state);
   });
 
