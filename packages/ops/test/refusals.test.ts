@@ -105,7 +105,7 @@ describe.each<[string, () => unknown, string]>([
     'factor must be a positive whole number, not 1.5',
   ],
 ])('%s', (_name, call, message) => {
-  it('is refused with a sentence, before any tensor is made', () => {
+  it('is refused with one sentence', () => {
     tf.tidy(() => {
       expect(call).toThrow(new RangeError(message));
     });
