@@ -78,7 +78,7 @@ onEachBackend(() => {
   it('draws uniforms in [0, 1) with mean 1/2 and variance 1/12', () => {
     const n = 100_000;
     const tensor = rng(3).uniform([n]);
-    const x = tensor.dataSync();
+    const x = tensor.dataSync<'float32'>();
     tensor.dispose();
     const mean = x.reduce((sum, v) => sum + v, 0) / n;
     const variance = x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / n;
