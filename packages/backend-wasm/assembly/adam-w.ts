@@ -85,7 +85,6 @@ export function adamW(
   }
 }
 
-// @ts-expect-error: decorator
 @inline
 function address(at: usize): usize {
   return <usize>(<u32>i32.load(at));

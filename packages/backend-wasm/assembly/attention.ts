@@ -1,5 +1,6 @@
 // softmax(q kᵀ / √D) v, one head and one block of queries at a time: no more scores than a block are ever in memory.
 
+import { constantTable } from './constants';
 import { gemm, gemmScratch } from './gemm';
 import { exp4 } from './math';
 import { clear, F, least, load, store, sumLanes } from './vector';
@@ -12,7 +13,6 @@ export function attentionScratch(keys: usize, depth: usize): usize {
 }
 
 /** scores[rows][keys] = q kᵀ. */
-// @ts-expect-error: decorator
 @inline
 function product(
   q: usize, k: usize, scores: usize, rows: usize, keys: usize, depth: usize, zeros: usize, scratch: usize,
@@ -22,13 +22,20 @@ function product(
 
 /** The softmax of `factor` times one row, in place; returns the logarithm of the sum of exponentials. */
 function softmaxRow(row: usize, count: usize, factor: f32): f64 {
-  let largest: f32 = f32.load(row);
-  for (let i: usize = 1; i < count; i++) largest = max(largest, f32.load(row + i * F));
+  const constants = constantTable();
+  // A NaN may get lost here: it comes back with its exponential.
+  let most = f32x4.splat(f32.load(row));
+  for (let i: usize = 0; i + 4 <= count; i += 4) most = f32x4.pmax(most, v128.load(row + i * F));
+  let largest = max(
+    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+  );
+  for (let i = count & ~3; i < count; i++) largest = max(largest, f32.load(row + i * F));
   const shift = f32x4.splat(largest * factor);
   const scale = f32x4.splat(factor);
   let sums = f32x4.splat(0);
   for (let i: usize = 0; i < count; i += 4) {
-    const e = exp4(f32x4.sub(f32x4.mul(load(row + i * F, count - i), scale), shift));
+    const e = exp4(f32x4.sub(f32x4.mul(load(row + i * F, count - i), scale), shift), constants);
     store(row + i * F, e, count - i);
     if (count - i >= 4) sums = f32x4.add(sums, e);
   }
@@ -110,6 +117,7 @@ export function attentionGradient(
   depth: usize,
   scratch: usize,
 ): void {
+  const constants = constantTable();
   const factor = <f32>(1 / Math.sqrt(<f64>depth));
   const weights = scratch + gemmScratch();
   const slopes = weights + QUERIES * keys * F;
@@ -137,7 +145,7 @@ export function attentionGradient(
         const s = slopes + i * row;
         for (let j: usize = 0; j < keys; j += 4) {
           const rest = keys - j;
-          const weight = exp4(f32x4.sub(f32x4.mul(load(w + j * F, rest), scale), shift));
+          const weight = exp4(f32x4.sub(f32x4.mul(load(w + j * F, rest), scale), shift), constants);
           store(w + j * F, weight, rest);
           store(s + j * F, f32x4.mul(f32x4.mul(weight, f32x4.sub(load(s + j * F, rest), mean)), scale), rest);
         }

@@ -43,13 +43,11 @@ export function shape(
   padLeft = left;
 }
 
-// @ts-expect-error: decorator
 @inline
 function depth(): usize {
   return <usize>(filterHeight * filterWidth) * channels;
 }
 
-// @ts-expect-error: decorator
 @inline
 function blockRows(): usize {
   const rows = (BLOCK / depth()) & ~3;
@@ -57,7 +55,6 @@ function blockRows(): usize {
 }
 
 /** Whether the image itself is the matrix of patches. */
-// @ts-expect-error: decorator
 @inline
 function isPointwise(): bool {
   return filterHeight * filterWidth === 1 && strideY === 1 && strideX === 1 && outHeight === height && outWidth === width;

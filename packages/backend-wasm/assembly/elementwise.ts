@@ -1,21 +1,29 @@
 // What touches every number once.
 
+import { constantTable } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
-import { accumulate, clear, copy, F, least, load, store } from './vector';
+import { accumulate, clear, copy, F, least, load, loadPart, store, storePart, V } from './vector';
 
 /** y = x σ(x). */
 export function silu(x: usize, y: usize, count: usize): void {
-  for (let i: usize = 0; i < count; i += 4) {
-    const v = load(x + i * F, count - i);
-    store(y + i * F, f32x4.mul(v, sigmoid4(v)), count - i);
+  const constants = constantTable();
+  const whole = x + (count & ~3) * F;
+  for (; x < whole; x += V, y += V) {
+    const v = v128.load(x);
+    v128.store(y, f32x4.mul(v, sigmoid4(v, constants)));
+  }
+  if (count & 3) {
+    const v = loadPart(x, count & 3);
+    storePart(y, f32x4.mul(v, sigmoid4(v, constants)), count & 3);
   }
 }
 
 /** dx = dy σ(x) (1 + x (1 − σ(x))). */
 export function siluGradient(dy: usize, x: usize, dx: usize, count: usize): void {
+  const constants = constantTable();
   for (let i: usize = 0; i < count; i += 4) {
     const v = load(x + i * F, count - i);
-    const slope = siluSlope4(v, sigmoid4(v));
+    const slope = siluSlope4(v, sigmoid4(v, constants), constants);
     store(dx + i * F, f32x4.mul(load(dy + i * F, count - i), slope), count - i);
   }
 }

@@ -1,5 +1,6 @@
 // GroupNorm (Wu and He 2018) with an optional SiLU behind it. An image fits the cache: three passes cost one.
 
+import { constantTable } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
 import { clear, F, load, roundUp, store } from './vector';
 
@@ -104,7 +105,6 @@ export function groupNorm(
   }
 }
 
-// @ts-expect-error: decorator
 @inline
 function normalised(x: usize, c: usize, channels: usize, mean: usize, factor: usize, shift: usize): v128 {
   const centred = f32x4.sub(load(x + c * F, channels - c), v128.load(mean + c * F));
@@ -122,10 +122,11 @@ function plainPass(x: usize, y: usize, rows: usize, channels: usize, mean: usize
 }
 
 function siluPass(x: usize, y: usize, rows: usize, channels: usize, mean: usize, factor: usize, shift: usize): void {
+  const constants = constantTable();
   for (let i: usize = 0; i < rows; i++) {
     for (let c: usize = 0; c < channels; c += 4) {
       const z = normalised(x, c, channels, mean, factor, shift);
-      store(y + c * F, f32x4.mul(z, sigmoid4(z)), channels - c);
+      store(y + c * F, f32x4.mul(z, sigmoid4(z, constants)), channels - c);
     }
     x += channels * F;
     y += channels * F;
@@ -226,6 +227,7 @@ function siluGradientPass(
   dy: usize, x: usize, dx: usize, rows: usize, channels: usize, mean: usize, inverse: usize, gain: usize, bias: usize,
   sumZ: usize, sumZx: usize,
 ): void {
+  const constants = constantTable();
   for (let i: usize = 0; i < rows; i++) {
     for (let c: usize = 0; c < channels; c += 4) {
       const at = c * F;
@@ -233,7 +235,7 @@ function siluGradientPass(
       const g = v128.load(gain + at);
       const xHat = f32x4.mul(f32x4.sub(load(x + at, rest), v128.load(mean + at)), v128.load(inverse + at));
       const z = f32x4.add(f32x4.mul(xHat, g), v128.load(bias + at));
-      const dz = f32x4.mul(load(dy + at, rest), siluSlope4(z, sigmoid4(z)));
+      const dz = f32x4.mul(load(dy + at, rest), siluSlope4(z, sigmoid4(z, constants), constants));
       v128.store(sumZ + at, f32x4.add(v128.load(sumZ + at), dz));
       v128.store(sumZx + at, f32x4.add(v128.load(sumZx + at), f32x4.mul(dz, xHat)));
       store(dx + at, f32x4.mul(dz, g), rest);

@@ -1,5 +1,6 @@
 export { adamW, squaredNorm } from './adam-w';
 export { attention, attentionGradient, attentionScratch } from './attention';
+export { constantsSize, setConstants } from './constants';
 export {
   convolution,
   convolutionFilterGradient,

@@ -10,7 +10,6 @@ export const COLUMNS: usize = 8;
  * c[4][8] = init[4][8] + Σ_k a[k][4] · b[k][8]; strides in bytes. `init` may be `c` itself (to accumulate), or a row of
  * zeros or of biases with stride 0.
  */
-// @ts-expect-error: decorator
 @inline
 export function tile(
   a: usize,

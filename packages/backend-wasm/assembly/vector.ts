@@ -19,13 +19,11 @@ export function storePart(p: usize, v: v128, count: usize): void {
   if (count > 2) v128.store_lane<f32>(p + 8, v, 2);
 }
 
-// @ts-expect-error: decorator
 @inline
 export function load(p: usize, count: usize): v128 {
   return count >= 4 ? v128.load(p) : loadPart(p, count);
 }
 
-// @ts-expect-error: decorator
 @inline
 export function store(p: usize, v: v128, count: usize): void {
   if (count >= 4) v128.store(p, v);
@@ -33,7 +31,6 @@ export function store(p: usize, v: v128, count: usize): void {
 }
 
 /** Writes the transpose of the 4×4 matrix with rows a, b, c, d at `dst`. */
-// @ts-expect-error: decorator
 @inline
 export function storeTransposed(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
@@ -46,7 +43,6 @@ export function storeTransposed(dst: usize, a: v128, b: v128, c: v128, d: v128):
   v128.store(dst, i64x2.shuffle(ab1, cd1, 1, 3), 48);
 }
 
-// @ts-expect-error: decorator
 @inline
 export function sumLanes(v: v128): f32 {
   return (
@@ -54,13 +50,11 @@ export function sumLanes(v: v128): f32 {
   );
 }
 
-// @ts-expect-error: decorator
 @inline
 export function roundUp(n: usize, multiple: usize): usize {
   return ((n + multiple - 1) / multiple) * multiple;
 }
 
-// @ts-expect-error: decorator
 @inline
 export function least(a: usize, b: usize): usize {
   return a < b ? a : b;

@@ -2,65 +2,66 @@
 // networks"): 36 products instead of 144 for each tile of 4×4 outputs. The interpolation points are 0, ±P, ±Q, ∞;
 // ±5/8 and ±3/2 lose fewer digits than the customary ±1 and ±2, and their powers are still exact.
 
+import {
+  AT_0,
+  AT_P,
+  AT_Q,
+  constantTable,
+  P,
+  P2,
+  P2_PLUS_Q2,
+  P2_Q2,
+  P3,
+  P_AT_P,
+  Q,
+  Q2,
+  Q3,
+  Q_AT_Q,
+} from './constants';
 import { COLUMNS, ROWS, tiles } from './tile';
 import { F, least, load, roundUp, store, storeTransposed, V } from './vector';
-
-const P: f32 = 0.625;
-const Q: f32 = 1.5;
-const P2: f32 = P * P;
-const Q2: f32 = Q * Q;
-const P3: f32 = P * P * P;
-const Q3: f32 = Q * Q * Q;
-/** What G divides by at each point. */
-const AT_0: f32 = <f32>(1.0 / (0.625 * 0.625 * 1.5 * 1.5));
-const AT_P: f32 = <f32>(1.0 / (2.0 * 0.625 * 0.625 * (0.625 * 0.625 - 1.5 * 1.5)));
-const AT_Q: f32 = <f32>(1.0 / (2.0 * 1.5 * 1.5 * (1.5 * 1.5 - 0.625 * 0.625)));
 
 const POINTS: usize = 36;
 const TILE: usize = 4;
 const PATCH: usize = 6;
 
-// @ts-expect-error: decorator
 @inline
-function times(a: v128, factor: f32): v128 {
-  return f32x4.mul(a, f32x4.splat(factor));
+function times(a: v128, factor: usize): v128 {
+  return f32x4.mul(a, v128.load(factor));
 }
 
-// @ts-expect-error: decorator
 @inline
 function plus(a: v128, b: v128): v128 {
   return f32x4.add(a, b);
 }
 
-// @ts-expect-error: decorator
 @inline
 function minus(a: v128, b: v128): v128 {
   return f32x4.sub(a, b);
 }
 
 /** Bᵀ d for one line of six: written at `to`, `step` apart. */
-// @ts-expect-error: decorator
 @inline
-function inputLine(to: usize, step: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
-  v128.store(to, plus(minus(d4, times(d2, P2 + Q2)), times(d0, P2 * Q2)));
-  let even = minus(d4, times(d2, Q2));
-  let odd = times(minus(d3, times(d1, Q2)), P);
+function inputLine(k: usize, to: usize, step: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
+  v128.store(to, plus(minus(d4, times(d2, k + P2_PLUS_Q2)), times(d0, k + P2_Q2)));
+  let even = minus(d4, times(d2, k + Q2));
+  let odd = times(minus(d3, times(d1, k + Q2)), k + P);
   v128.store(to + step, plus(even, odd));
   v128.store(to + 2 * step, minus(even, odd));
-  even = minus(d4, times(d2, P2));
-  odd = times(minus(d3, times(d1, P2)), Q);
+  even = minus(d4, times(d2, k + P2));
+  odd = times(minus(d3, times(d1, k + P2)), k + Q);
   v128.store(to + 3 * step, plus(even, odd));
   v128.store(to + 4 * step, minus(even, odd));
-  v128.store(to + 5 * step, plus(minus(d5, times(d3, P2 + Q2)), times(d1, P2 * Q2)));
+  v128.store(to + 5 * step, plus(minus(d5, times(d3, k + P2_PLUS_Q2)), times(d1, k + P2_Q2)));
 }
 
 /** Bᵀ d B for four channels at `channel` bytes of the 36 pixels whose addresses are in `table`; `half` is scratch. */
-// @ts-expect-error: decorator
 @inline
-function inputTile(to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize): void {
+function inputTile(k: usize, to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize): void {
   for (let x: usize = 0; x < PATCH; x++) {
     const at = table + x * 4;
     inputLine(
+        k,
       half + x * V,
       PATCH * V,
       load(<usize>load32(at) + channel, count),
@@ -74,6 +75,7 @@ function inputTile(to: usize, step: usize, table: usize, channel: usize, count: 
   for (let y: usize = 0; y < PATCH; y++) {
     const from = half + y * PATCH * V;
     inputLine(
+        k,
       to + y * PATCH * step,
       step,
       v128.load(from),
@@ -86,67 +88,172 @@ function inputTile(to: usize, step: usize, table: usize, channel: usize, count: 
   }
 }
 
-// @ts-expect-error: decorator
+/** `inputTile` for the last 1 … 3 channels: apart from it, so that the common case has no branch in it. */
+function inputTilePart(k: usize, to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize): void {
+  inputTile(k, to, step, table, channel, count, half);
+}
+
 @inline
 function load32(p: usize): u32 {
   return i32.load(p);
 }
 
 /** Aᵀ m for one line of six: four results, `step` apart. */
-// @ts-expect-error: decorator
 @inline
-function outputLine(to: usize, step: usize, m0: v128, m1: v128, m2: v128, m3: v128, m4: v128, m5: v128): void {
+function outputLine(k: usize, to: usize, step: usize, m0: v128, m1: v128, m2: v128, m3: v128, m4: v128, m5: v128): void {
   const pSum = plus(m1, m2);
   const pDifference = minus(m1, m2);
   const qSum = plus(m3, m4);
   const qDifference = minus(m3, m4);
   v128.store(to, plus(m0, plus(pSum, qSum)));
-  v128.store(to + step, plus(times(pDifference, P), times(qDifference, Q)));
-  v128.store(to + 2 * step, plus(times(pSum, P2), times(qSum, Q2)));
-  v128.store(to + 3 * step, plus(plus(times(pDifference, P3), times(qDifference, Q3)), m5));
+  v128.store(to + step, plus(times(pDifference, k + P), times(qDifference, k + Q)));
+  v128.store(to + 2 * step, plus(times(pSum, k + P2), times(qSum, k + Q2)));
+  v128.store(to + 3 * step, plus(plus(times(pDifference, k + P3), times(qDifference, k + Q3)), m5));
+}
+
+/** Aᵀ m A for four channels of the 36 products at `from`, `step` apart, into `half`: one direction of it. */
+@inline
+function outputColumns(k: usize, from: usize, step: usize, half: usize): void {
+  for (let j: usize = 0; j < PATCH; j++) {
+    const p = from + j * step;
+    outputLine(
+      k,
+      half + j * V,
+      PATCH * V,
+      v128.load(p),
+      v128.load(p + 6 * step),
+      v128.load(p + 12 * step),
+      v128.load(p + 18 * step),
+      v128.load(p + 24 * step),
+      v128.load(p + 30 * step),
+    );
+  }
+}
+
+/** Writes a whole tile of outputs; returns 0, or NaN where one of them is not finite. */
+@inline
+function outputTile(
+  k: usize, from: usize, step: usize, half: usize, to: usize, row: usize, pixel: usize, bias: v128,
+): v128 {
+  outputColumns(k, from, step, half);
+  let sum = bias;
+  for (let j: usize = 0; j < TILE; j++) {
+    const p = half + j * PATCH * V;
+    const m1 = v128.load(p, 16);
+    const m2 = v128.load(p, 32);
+    const m3 = v128.load(p, 48);
+    const m4 = v128.load(p, 64);
+    const pSum = plus(m1, m2);
+    const pDifference = minus(m1, m2);
+    const qSum = plus(m3, m4);
+    const qDifference = minus(m3, m4);
+    const y0 = plus(plus(v128.load(p), bias), plus(pSum, qSum));
+    v128.store(to, y0);
+    const y1 = plus(plus(times(pDifference, k + P), bias), times(qDifference, k + Q));
+    v128.store(to + pixel, y1);
+    const y2 = plus(plus(times(pSum, k + P2), bias), times(qSum, k + Q2));
+    v128.store(to + 2 * pixel, y2);
+    const y3 = plus(plus(times(pDifference, k + P3), times(qDifference, k + Q3)), plus(v128.load(p, 80), bias));
+    v128.store(to + 3 * pixel, y3);
+    sum = plus(sum, plus(plus(y0, y1), plus(y2, y3)));
+    to += row;
+  }
+  return minus(sum, sum);
+}
+
+/** `outputTile` for the first `height` × `width` pixels and `count` channels of a tile. */
+function outputTilePart(
+  k: usize, from: usize, step: usize, half: usize, line: usize, to: usize, row: usize, pixel: usize, bias: v128,
+  height: i32, width: i32, count: usize,
+): v128 {
+  outputColumns(k, from, step, half);
+  let sum = bias;
+  for (let j: i32 = 0; j < height; j++) {
+    const p = half + <usize>j * PATCH * V;
+    outputLine(
+      k, line, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64),
+      v128.load(p, 80),
+    );
+    for (let i: i32 = 0; i < width; i++) {
+      const value = plus(v128.load(line + <usize>i * V), bias);
+      sum = plus(sum, value);
+      store(to + <usize>i * pixel, value, count);
+    }
+    to += row;
+  }
+  return minus(sum, sum);
 }
 
 /** A y for one line of four: six results, `step` apart. */
-// @ts-expect-error: decorator
 @inline
-function outputGradientLine(to: usize, step: usize, y0: v128, y1: v128, y2: v128, y3: v128): void {
+function outputGradientLine(k: usize, to: usize, step: usize, y0: v128, y1: v128, y2: v128, y3: v128): void {
   v128.store(to, y0);
-  let even = plus(y0, times(y2, P2));
-  let odd = plus(times(y1, P), times(y3, P3));
+  let even = plus(y0, times(y2, k + P2));
+  let odd = plus(times(y1, k + P), times(y3, k + P3));
   v128.store(to + step, plus(even, odd));
   v128.store(to + 2 * step, minus(even, odd));
-  even = plus(y0, times(y2, Q2));
-  odd = plus(times(y1, Q), times(y3, Q3));
+  even = plus(y0, times(y2, k + Q2));
+  odd = plus(times(y1, k + Q), times(y3, k + Q3));
   v128.store(to + 3 * step, plus(even, odd));
   v128.store(to + 4 * step, minus(even, odd));
   v128.store(to + 5 * step, y3);
 }
 
-/** G g for one line of three: six results, `step` apart. */
-// @ts-expect-error: decorator
+/** A y Aᵀ for four channels at `channel` bytes of the 16 pixels whose addresses are in `table`; `half` is scratch. */
 @inline
-function filterLine(to: usize, step: usize, g0: v128, g1: v128, g2: v128): void {
-  v128.store(to, times(g0, AT_0));
-  let even = times(plus(g0, times(g2, P2)), AT_P);
-  let odd = times(g1, P * AT_P);
+function outputGradientTile(
+  k: usize, to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize,
+): void {
+  for (let j: usize = 0; j < TILE; j++) {
+    const p = table + j * 4;
+    outputGradientLine(
+      k,
+      half + j * V,
+      TILE * V,
+      load(<usize>load32(p) + channel, count),
+      load(<usize>load32(p + 16) + channel, count),
+      load(<usize>load32(p + 32) + channel, count),
+      load(<usize>load32(p + 48) + channel, count),
+    );
+  }
+  for (let j: usize = 0; j < PATCH; j++) {
+    const p = half + j * TILE * V;
+    outputGradientLine(
+      k, to + j * PATCH * step, step, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48),
+    );
+  }
+}
+
+/** `outputGradientTile` for the last 1 … 3 channels. */
+function outputGradientTilePart(
+  k: usize, to: usize, step: usize, table: usize, channel: usize, count: usize, half: usize,
+): void {
+  outputGradientTile(k, to, step, table, channel, count, half);
+}
+
+/** G g for one line of three: six results, `step` apart. */
+@inline
+function filterLine(k: usize, to: usize, step: usize, g0: v128, g1: v128, g2: v128): void {
+  v128.store(to, times(g0, k + AT_0));
+  let even = times(plus(g0, times(g2, k + P2)), k + AT_P);
+  let odd = times(g1, k + P_AT_P);
   v128.store(to + step, plus(even, odd));
   v128.store(to + 2 * step, minus(even, odd));
-  even = times(plus(g0, times(g2, Q2)), AT_Q);
-  odd = times(g1, Q * AT_Q);
+  even = times(plus(g0, times(g2, k + Q2)), k + AT_Q);
+  odd = times(g1, k + Q_AT_Q);
   v128.store(to + 3 * step, plus(even, odd));
   v128.store(to + 4 * step, minus(even, odd));
   v128.store(to + 5 * step, g2);
 }
 
 /** Gᵀ u for one line of six: three results, `step` apart. */
-// @ts-expect-error: decorator
 @inline
-function filterGradientLine(to: usize, step: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, u5: v128): void {
-  const pSum = times(plus(u1, u2), AT_P);
-  const qSum = times(plus(u3, u4), AT_Q);
-  v128.store(to, plus(times(u0, AT_0), plus(pSum, qSum)));
-  v128.store(to + step, plus(times(minus(u1, u2), P * AT_P), times(minus(u3, u4), Q * AT_Q)));
-  v128.store(to + 2 * step, plus(plus(times(pSum, P2), times(qSum, Q2)), u5));
+function filterGradientLine(k: usize, to: usize, step: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, u5: v128): void {
+  const pSum = times(plus(u1, u2), k + AT_P);
+  const qSum = times(plus(u3, u4), k + AT_Q);
+  v128.store(to, plus(times(u0, k + AT_0), plus(pSum, qSum)));
+  v128.store(to + step, plus(times(minus(u1, u2), k + P_AT_P), times(minus(u3, u4), k + Q_AT_Q)));
+  v128.store(to + 2 * step, plus(plus(times(pSum, k + P2), times(qSum, k + Q2)), u5));
 }
 
 /** Addresses of the pixels `top … top + size − 1` × `left … left + size − 1` of an image; those outside are `zeros`. */
@@ -183,6 +290,7 @@ export function winogradFilterSize(k: usize, n: usize): usize {
  * gradient for the input wants it.
  */
 export function winogradFilter(u: usize, w: usize, k: usize, n: usize, turned: bool, scratch: usize): void {
+  const constants = constantTable();
   const k4 = roundUp(k, 4);
   const panels = roundUp(n, COLUMNS) / COLUMNS;
   const point = panels * k4 * COLUMNS * F;
@@ -197,12 +305,12 @@ export function winogradFilter(u: usize, w: usize, k: usize, n: usize, turned: b
       const step = turned ? <usize>0 - tap : tap;
       for (let x: usize = 0; x < 3; x++) {
         const at = first + x * step;
-        filterLine(half + x * V, 3 * V, load(at, count), load(at + 3 * step, count), load(at + 6 * step, count));
+        filterLine(constants, half + x * V, 3 * V, load(at, count), load(at + 3 * step, count), load(at + 6 * step, count));
       }
       const to = u + ((j / COLUMNS) * k4 + i) * COLUMNS * F + (j % COLUMNS) * F;
       for (let y: usize = 0; y < PATCH; y++) {
         const at = half + y * 3 * V;
-        filterLine(to + y * PATCH * point, point, v128.load(at), v128.load(at, 16), v128.load(at, 32));
+        filterLine(constants, to + y * PATCH * point, point, v128.load(at), v128.load(at, 16), v128.load(at, 32));
       }
     }
   }
@@ -226,12 +334,15 @@ function blockOf(cin: usize, cout: usize): usize {
 }
 const BLOCK_BYTES: usize = 1 << 20;
 
+/** Bytes between the points of a block beside its numbers: at a power of two they would share a cache set. */
+const SKEW: usize = 64;
+
 /** Bytes of scratch that `winograd` and `winogradFilterGradient` need. */
 export function winogradScratch(cin: usize, cout: usize): usize {
   const block = blockOf(cin, cout);
   const ci = roundUp(cin, 4);
   const co = roundUp(cout, COLUMNS);
-  return F * (POINTS * (block * (ci + co) + ci * co) + ci + co + 5 * POINTS * 4 + 4 * POINTS + ROWS * COLUMNS) + 1024;
+  return F * (POINTS * (block * (ci + co) + ci * co) + ci + co + 5 * POINTS * 4 + 4 * POINTS) + 2 * POINTS * (block + 1) * SKEW;
 }
 
 /**
@@ -254,6 +365,7 @@ export function winograd(
   padLeft: i32,
   scratch: usize,
 ): bool {
+  const constants = constantTable();
   const ci = roundUp(cin, 4);
   const co = roundUp(cout, COLUMNS);
   const block = blockOf(cin, cout);
@@ -262,14 +374,17 @@ export function winograd(
   const half = table + 4 * POINTS * 4;
   const four = half + POINTS * V;
   const products = four + 4 * POINTS * V;
-  const patches = products + POINTS * block * co * F;
+  const patches = products + POINTS * block * (co * F + SKEW);
   memory.fill(zeros, 0, (ci + co) * F);
 
   const rows = (oh + 3) / 4;
   const columns = (ow + 3) / 4;
   const count = <usize>(n * rows * columns);
-  const group = POINTS * ci * V; // bytes of four transformed tiles
-  let check = f32x4.splat(0);
+  const patchStep = ci * V + SKEW;
+  const productStep = co * F + SKEW;
+  const group = POINTS * patchStep; // bytes of four transformed tiles
+  const zero = f32x4.splat(0);
+  let check = zero;
   for (let first: usize = 0; first < count; first += block) {
     const here = least(block, count - first);
     for (let i: usize = 0; i < here; i += ROWS) {
@@ -287,12 +402,14 @@ export function winograd(
       let to = patches + (i / ROWS) * group;
       for (let c: usize = 0; c < cin; c += 4) {
         for (let lane: usize = 0; lane < lanes; lane++) {
-          inputTile(four + lane * POINTS * V, V, table + lane * POINTS * 4, c * F, cin - c, half);
+          const at = table + lane * POINTS * 4;
+          if (cin - c >= 4) inputTile(constants, four + lane * POINTS * V, V, at, c * F, 4, half);
+          else inputTilePart(constants, four + lane * POINTS * V, V, at, c * F, cin - c, half);
         }
         for (let point: usize = 0; point < POINTS; point++) {
           const from = four + point * V;
           storeTransposed(
-            to + point * ci * V,
+            to + point * patchStep,
             v128.load(from),
             v128.load(from + POINTS * V),
             v128.load(from + 2 * POINTS * V),
@@ -304,15 +421,15 @@ export function winograd(
     }
     for (let point: usize = 0; point < POINTS; point++) {
       tiles(
-        patches + point * ci * V,
+        patches + point * patchStep,
         group,
         u + point * ci * co * F,
         ci * COLUMNS * F,
         roundUp(here, ROWS),
         co,
         ci,
-        products + point * co * F,
-        POINTS * co * F,
+        products + point * productStep,
+        POINTS * productStep,
         zeros,
         0,
         0,
@@ -327,31 +444,19 @@ export function winograd(
       const width = min(4, ow - column * 4);
       const to = y + <usize>((image * oh + row * 4) * ow + column * 4) * cout * F;
       for (let c: usize = 0; c < cout; c += 4) {
-        const from = products + (i * POINTS * co + c) * F;
-        const step = co * F;
-        for (let j: usize = 0; j < PATCH; j++) {
-          const p = from + j * step;
-          outputLine(
-            half + j * V,
-            PATCH * V,
-            v128.load(p),
-            v128.load(p + 6 * step),
-            v128.load(p + 12 * step),
-            v128.load(p + 18 * step),
-            v128.load(p + 24 * step),
-            v128.load(p + 30 * step),
+        const from = products + i * POINTS * productStep + c * F;
+        const step = productStep;
+        if (height === 4 && width === 4 && cout - c >= 4) {
+          const b = bias === 0 ? zero : v128.load(bias + c * F);
+          check = plus(check, outputTile(constants, from, step, half, to + c * F, <usize>ow * cout * F, cout * F, b));
+        } else {
+          const b = bias === 0 ? zero : load(bias + c * F, cout - c);
+          check = plus(
+            check,
+            outputTilePart(
+              constants, from, step, half, four, to + c * F, <usize>ow * cout * F, cout * F, b, height, width, cout - c,
+            ),
           );
-        }
-        const b = bias === 0 ? f32x4.splat(0) : load(bias + c * F, cout - c);
-        for (let j: i32 = 0; j < height; j++) {
-          const p = half + <usize>j * PATCH * V;
-          outputLine(four, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64), v128.load(p, 80));
-          const line = to + (<usize>(j * ow) * cout + c) * F;
-          for (let k: i32 = 0; k < width; k++) {
-            const value = plus(v128.load(four + <usize>k * V), b);
-            check = plus(check, times(value, 0));
-            store(line + <usize>k * cout * F, value, cout - c);
-          }
         }
       }
     }
@@ -378,6 +483,7 @@ export function winogradFilterGradient(
   padLeft: i32,
   scratch: usize,
 ): bool {
+  const constants = constantTable();
   const ci = roundUp(cin, 4);
   const co = roundUp(cout, COLUMNS);
   const block = blockOf(cin, cout);
@@ -385,10 +491,13 @@ export function winogradFilterGradient(
   const table = zeros + (ci + co) * F;
   const half = table + 4 * POINTS * 4;
   const products = half + POINTS * V;
-  const patches = products + POINTS * block * co * F;
-  const du = patches + POINTS * block * ci * F;
+  const patchStep = ci * block * F + SKEW;
+  const productStep = co * block * F + SKEW;
+  const gradientStep = ci * co * F + SKEW;
+  const patches = products + POINTS * productStep;
+  const du = patches + POINTS * patchStep;
   memory.fill(zeros, 0, (ci + co) * F);
-  memory.fill(products, 0, POINTS * block * co * F);
+  memory.fill(products, 0, POINTS * productStep);
 
   const rows = (oh + 3) / 4;
   const columns = (ow + 3) / 4;
@@ -403,40 +512,24 @@ export function winogradFilterGradient(
       const from = x + <usize>(image * h * w) * cin * F;
       addresses(table, PATCH, from, row * 4 - padTop, column * 4 - padLeft, h, w, cin * F, zeros);
       for (let c: usize = 0; c < cin; c += 4) {
-        inputTile(patches + ((c / 4) * block + i) * V, ci * block * F, table, c * F, cin - c, half);
+        const to = patches + ((c / 4) * block + i) * V;
+        if (cin - c >= 4) inputTile(constants, to, patchStep, table, c * F, 4, half);
+        else inputTilePart(constants, to, patchStep, table, c * F, cin - c, half);
       }
       const gradient = dy + <usize>(image * oh * ow) * cout * F;
       addresses(table, TILE, gradient, row * 4, column * 4, oh, ow, cout * F, zeros);
       for (let c: usize = 0; c < cout; c += 4) {
-        const channel = c * F;
-        const rest = cout - c;
-        for (let j: usize = 0; j < TILE; j++) {
-          const p = table + j * 4;
-          outputGradientLine(
-            half + j * V,
-            TILE * V,
-            load(<usize>load32(p) + channel, rest),
-            load(<usize>load32(p + 16) + channel, rest),
-            load(<usize>load32(p + 32) + channel, rest),
-            load(<usize>load32(p + 48) + channel, rest),
-          );
-        }
         const to = products + ((c / COLUMNS) * block + i) * COLUMNS * F + (c % COLUMNS) * F;
-        const step = co * block * F;
-        for (let j: usize = 0; j < PATCH; j++) {
-          const p = half + j * TILE * V;
-          outputGradientLine(
-            to + j * PATCH * step, step, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48),
-          );
-        }
+        if (cout - c >= 4) outputGradientTile(constants, to, productStep, table, c * F, 4, half);
+        else outputGradientTilePart(constants, to, productStep, table, c * F, cout - c, half);
       }
     }
     for (let point: usize = 0; point < POINTS; point++) {
-      const c = du + point * ci * co * F;
+      const c = du + point * gradientStep;
       tiles(
-        patches + point * ci * block * F,
+        patches + point * patchStep,
         block * V,
-        products + point * co * block * F,
+        products + point * productStep,
         block * COLUMNS * F,
         ci,
         co,
@@ -450,14 +543,16 @@ export function winogradFilterGradient(
     }
   }
 
-  let check = f32x4.splat(0);
-  const step = ci * co * F;
+  const zero = f32x4.splat(0);
+  let check = zero;
+  const step = gradientStep;
   for (let i: usize = 0; i < cin; i++) {
     for (let c: usize = 0; c < cout; c += 4) {
       const from = du + (i * co + c) * F;
       for (let j: usize = 0; j < PATCH; j++) {
         const p = from + j * step;
         filterGradientLine(
+        constants,
           half + j * V,
           PATCH * V,
           v128.load(p),
@@ -470,10 +565,10 @@ export function winogradFilterGradient(
       }
       for (let j: usize = 0; j < 3; j++) {
         const p = half + j * PATCH * V;
-        filterGradientLine(table, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64), v128.load(p, 80));
+        filterGradientLine(constants, table, V, v128.load(p), v128.load(p, 16), v128.load(p, 32), v128.load(p, 48), v128.load(p, 64), v128.load(p, 80));
         for (let k: usize = 0; k < 3; k++) {
           const value = v128.load(table + k * V);
-          check = plus(check, times(value, 0));
+          check = plus(check, f32x4.mul(value, zero));
           store(dw + (((j * 3 + k) * cin + i) * cout + c) * F, value, cout - c);
         }
       }

@@ -20,8 +20,8 @@ export interface Geometry {
   left: number;
 }
 
-/** Whether Winograd's algorithm applies, and pays: it works on four channels and sixteen pixels at a time. */
-function paysWinograd(g: Geometry): boolean {
+/** Whether Winograd's algorithm applies, and the image is not so small that its tiles are mostly empty. */
+function isWinograd(g: Geometry): boolean {
   return (
     g.filterHeight === 3 &&
     g.filterWidth === 3 &&
@@ -29,12 +29,13 @@ function paysWinograd(g: Geometry): boolean {
     g.strideX === 1 &&
     g.dilationY === 1 &&
     g.dilationX === 1 &&
-    g.channels >= 4 &&
-    g.outChannels >= 4 &&
     g.outHeight >= 3 &&
     g.outWidth >= 3
   );
 }
+
+/** Below this many channels the transformation of the input, four at a time, costs more than it saves. */
+const FEW_CHANNELS = 3;
 
 /** Tells the kernels which convolution the next call computes. */
 export function state(room: Room, g: Geometry): void {
@@ -67,7 +68,7 @@ export function convolve(
   const { kernels, address } = room;
   const y = room.output([g.batch, g.outHeight, g.outWidth, g.outChannels]);
   const biasAddress = bias === undefined ? 0 : address(bias);
-  if (paysWinograd(g)) {
+  if (isWinograd(g) && g.channels >= FEW_CHANNELS) {
     const bytes = 4 * kernels.winogradFilterSize(g.channels, g.outChannels);
     const scratch = room.scratch(bytes + kernels.winogradScratch(g.channels, g.outChannels));
     const u = room.derived(filter, 'winograd', bytes, scratch, (to) =>
@@ -106,7 +107,7 @@ export function convolveInputGradient(
 ): TensorInfo {
   const { kernels, address } = room;
   const dx = room.output([g.batch, g.height, g.width, g.channels]);
-  if (paysWinograd(g)) {
+  if (isWinograd(g)) {
     const bytes = 4 * kernels.winogradFilterSize(g.outChannels, g.channels);
     const turned = 4 * 9 * g.channels * g.outChannels;
     const scratch = room.scratch(bytes + turned + kernels.winogradScratch(g.outChannels, g.channels));
@@ -142,7 +143,7 @@ export function convolveInputGradient(
 export function convolveFilterGradient(room: Room, x: TensorInfo, dy: TensorInfo, g: Geometry): TensorInfo {
   const { kernels, address } = room;
   const dw = room.output([g.filterHeight, g.filterWidth, g.channels, g.outChannels]);
-  if (paysWinograd(g)) {
+  if (isWinograd(g) && g.channels >= FEW_CHANNELS) {
     const scratch = room.scratch(kernels.winogradScratch(g.channels, g.outChannels));
     const finite = kernels.winogradFilterGradient(
       address(x),

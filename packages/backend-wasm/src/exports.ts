@@ -35,6 +35,8 @@ export interface Exports {
   convolutionFilterGradient(x: number, n: number, dy: number, dw: number, scratch: number): void;
   convolutionInputGradient(dy: number, n: number, w: number, dx: number, scratch: number): void;
   convolutionScratch(): number;
+  constantsSize(): number;
+  setConstants(to: number): void;
   depthwiseFilterGradient(x: number, n: number, dy: number, dw: number): void;
   depthwiseInputGradient(dy: number, n: number, w: number, dx: number): void;
   relu(x: number, count: number): void;

@@ -13,7 +13,7 @@ export interface WasmBackend {
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
   disposeData(dataId: object, force?: boolean): boolean;
-  refCount(dataId: object): number;
+  incRef(dataId: object): void;
 }
 
 /** The kernels at work in the memory of one backend. Every address is valid until the tensor is disposed. */
@@ -23,6 +23,8 @@ export interface Room {
   readonly buffer: () => ArrayBufferLike;
   readonly address: (tensor: TensorInfo) => number;
   readonly output: (shape: readonly number[]) => TensorInfo;
+  /** Another tensor with the same data. */
+  readonly share: (tensor: TensorInfo) => TensorInfo;
   /** At least so many bytes for the length of one kernel; the last ones given are overwritten. */
   readonly scratch: (bytes: number) => number;
   /**
@@ -62,13 +64,14 @@ function makeRoom(backend: WasmBackend): Room {
   if (memory === undefined)
     throw new TypeError('the memory of this build of the wasm backend is out of reach');
   compiled ??= new WebAssembly.Module(binary);
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  const kernels = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
 
   const allocate = (bytes: number): number => {
     const address = wasm._malloc(bytes) >>> 0;
     if (address === 0) throw new RangeError(`the wasm backend has no room for ${bytes} bytes`);
     return address;
   };
+  kernels.setConstants(allocate(kernels.constantsSize()));
   let scratch = 0;
   let scratchBytes = 0;
 
@@ -84,10 +87,14 @@ function makeRoom(backend: WasmBackend): Room {
   };
 
   return {
-    kernels: exports as unknown as Exports,
+    kernels,
     buffer: () => memory.buffer,
     address: (tensor) => backend.dataIdMap.get(tensor.dataId).memoryOffset,
     output: (shape) => backend.makeOutput([...shape], 'float32'),
+    share: ({ dataId, shape, dtype }) => {
+      backend.incRef(dataId);
+      return { dataId, shape, dtype };
+    },
     scratch: (bytes) => {
       if (bytes > scratchBytes) {
         if (scratch !== 0) wasm._free(scratch);

@@ -100,6 +100,11 @@ const tfjsKernels: readonly TfjsKernel[] = [
   { name: tf.BatchMatMul, run: (room, { a, b }, attrs) => fusedProduct(room, a!, b!, undefined, attrs) },
   { name: tf._FusedMatMul, run: (room, { a, b, bias }, attrs) => fusedProduct(room, a!, b!, bias, attrs) },
   {
+    // tfjs copies the tensor, and its gradient tape clones every tensor that it saves.
+    name: tf.Identity,
+    run: (room, { x }) => room.share(x!),
+  },
+  {
     name: tf.UnsortedSegmentSum,
     run: (room, { x, segmentIds }, attrs) => {
       if (!areFloats(x!) || segmentIds!.shape.length !== 1) return undefined;
