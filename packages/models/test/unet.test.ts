@@ -43,6 +43,20 @@ it('the reference U-Net has 3,939,393 parameters', () => {
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3_939_393);
 });
 
+it('the middle normalises before it attends, but not with scale_shift unless told its groups', () => {
+  const name = 'mid_block.attentions.0.group_norm.weight';
+  const scaleShift: Partial<UNetConfig> = { ...small, resnet_time_scale_shift: 'scale_shift' };
+  expect(unet(small).shapes[name]).toEqual([8]);
+  expect(unet(scaleShift).shapes[name]).toBeUndefined();
+  expect(unet({ ...scaleShift, attn_norm_num_groups: 4 }).shapes[name]).toEqual([8]);
+});
+
+it('the time embedding is four times the first stage wide, or as wide as told', () => {
+  const name = 'time_embedding.linear_1.weight';
+  expect(unet(small).shapes[name]).toEqual([4, 16]);
+  expect(unet({ ...small, time_embedding_dim: 10 }).shapes[name]).toEqual([4, 10]);
+});
+
 onEachBackend(() => {
   it('a fresh network has the shapes it declares, and gives zeros', () => {
     tf.tidy(() => {
@@ -64,10 +78,33 @@ onEachBackend(() => {
       const name = 'mid_block.resnets.1.conv2.weight';
       expect(deeper[name]!.dataSync()).toEqual(params[name]!.dataSync());
       expect(unet(small).init(rng(4))[name]!.dataSync()).not.toEqual(params[name]!.dataSync());
-      const bound = 1 / Math.sqrt(9 * 8);
-      const weight = Array.from(params[name]!.dataSync(), Math.abs);
-      expect(Math.max(...weight)).toBeLessThanOrEqual(bound);
-      expect(Math.max(...weight)).toBeGreaterThan(0.95 * bound);
+    });
+  });
+
+  it('parameters begin as in PyTorch: uniform on ±1/√fanIn, norms as the identity, embeddings normal', () => {
+    tf.tidy(() => {
+      const params = unet({ ...small, num_class_embeds: 100 }).init(rng(3));
+      const of = (name: string) => Array.from(params[name]!.dataSync());
+      for (const [name, fanIn] of [
+        ['mid_block.resnets.1.conv2.weight', 9 * 8],
+        ['mid_block.resnets.1.time_emb_proj.weight', 16],
+        ['mid_block.attentions.0.to_q.weight', 8],
+        ['down_blocks.1.resnets.0.conv_shortcut.weight', 4],
+      ] as const) {
+        const bound = 1 / Math.sqrt(fanIn);
+        const largest = Math.max(...of(name).map(Math.abs));
+        expect(largest, name).toBeLessThanOrEqual(bound);
+        expect(largest, name).toBeGreaterThan(0.85 * bound);
+        const bias = Math.max(...of(name.replace('.weight', '.bias')).map(Math.abs));
+        expect(bias, name).toBeLessThanOrEqual(bound);
+        expect(bias, name).toBeGreaterThan(0.5 * bound);
+      }
+      expect(of('conv_norm_out.weight')).toEqual([1, 1, 1, 1]);
+      expect(of('conv_norm_out.bias')).toEqual([0, 0, 0, 0]);
+      const table = of('class_embedding.weight');
+      const variance = table.reduce((sum, x) => sum + x * x, 0) / table.length;
+      // Five standard errors of 1,600 draws.
+      expectAllClose(variance, 1, { absolute: 5 * Math.sqrt(2 / table.length) });
     });
   });
 
@@ -146,6 +183,30 @@ onEachBackend(() => {
       expectAllClose(
         unet({ ...small, center_input_sample: true }).apply(params, x, times(3)),
         plain.apply(params, tf.sub(tf.mul(x, 2), 1), times(3)),
+      );
+    });
+  });
+
+  it('every sum of the middle is divided by its scale: a factor that a normalisation takes for a larger epsilon', () => {
+    tf.tidy(() => {
+      const config: Partial<UNetConfig> = {
+        ...small,
+        block_out_channels: [4],
+        down_block_types: ['DownBlock2D'],
+        up_block_types: ['UpBlock2D'],
+      };
+      // With its blocks silent and no skips, the network is a normalisation of what the middle scaled three times.
+      const silent = (tensor: tf.Tensor, name: string) => {
+        if (/conv2|to_out|conv_shortcut.bias/.test(name)) return tf.zerosLike(tensor);
+        return name.endsWith('conv_shortcut.weight')
+          ? tf.reshape(tf.concat([tf.eye(4), tf.zeros([4, 4])]), tensor.shape)
+          : tensor;
+      };
+      const params = mapParams(awake(unet(config)), silent);
+      const x = rng(2).normal([1, 4, 4, 2]);
+      expectAllClose(
+        unet({ ...config, mid_block_scale_factor: 2, norm_eps: 0.01 }).apply(params, x, times(3)),
+        unet({ ...config, norm_eps: 0.01 * 2 ** 6 }).apply(params, x, times(3)),
       );
     });
   });
