@@ -1,3 +1,4 @@
+import { useWasm } from '@diffusion-ts/backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { Refusal } from './errors.js';
 
@@ -14,11 +15,13 @@ export async function startBackend(wanted: Backend): Promise<string> {
   const name = wanted === 'auto' ? ((await loads(TENSORFLOW)) ? 'tensorflow' : 'wasm') : wanted;
   if (name === 'tensorflow') {
     if (!(await loads(TENSORFLOW))) {
-      throw new Refusal(`The tensorflow backend needs the package ${TENSORFLOW}, which is not installed or does not start.`);
+      throw new Refusal(
+        `The tensorflow backend needs the package ${TENSORFLOW}, which is not installed or does not start.`,
+      );
     }
-  } else {
-    await import(`@tensorflow/tfjs-backend-${name}`);
   }
+  if (name === 'wasm') await useWasm();
+  if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
   if (!(await tf.setBackend(name))) throw new Refusal(`The ${name} backend did not start on this machine.`);
   await tf.ready();
   return name;

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDiffusersFolder, writeDiffusersFolder } from '@diffusion-ts/checkpoints/node';
-import type { Params } from '@diffusion-ts/tensor';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { disposeParams, type Params } from '@diffusion-ts/tensor';
 import { type Built, build } from './build/build.js';
-import { checkConfig, type Json, readJson } from './config/read.js';
 import { scheduleOf } from './build/process.js';
+import { checkConfig, type Json, readJson } from './config/read.js';
 import type { RunConfig } from './config/schema.js';
 import { Refusal, sentence } from './errors.js';
+import { mismatch } from './run/checkpoint-files.js';
 import { replaceFile } from './run/replace-file.js';
 
 const MODEL = 'config.json';
@@ -23,34 +23,63 @@ export interface Opened {
 
 /** Whether a folder is a `UNet2DModel`, or a pipeline with one in it, as diffusers writes them. */
 export function isDiffusers(folder: string): boolean {
-  return existsSync(join(folder, 'diffusion_pytorch_model.safetensors')) || existsSync(join(folder, 'unet', MODEL));
+  return (
+    existsSync(join(folder, 'diffusion_pytorch_model.safetensors')) || existsSync(join(folder, 'unet', MODEL))
+  );
 }
 
 /** A model from a folder of diffusers: the network, and the process that its scheduler describes. */
 export async function readDiffusers(folder: string): Promise<Opened> {
-  const pipeline = existsSync(join(folder, 'unet', MODEL));
-  const model = pipeline ? join(folder, 'unet') : folder;
-  const scheduler = join(pipeline ? join(folder, 'scheduler') : folder, SCHEDULER);
-  const { config: json, params } = await readDiffusersFolder(model);
-  try {
-    const ours = join(folder, OURS);
-    const settings = existsSync(ours)
-      ? readJson(ours)
-      : { data: dataOf(json), process: processOf(existsSync(scheduler) ? readJson(scheduler) : {}), training: { labelDropout: 0 } };
-    const config = checkConfig({ ...settings, model: { ...json, _class_name: 'UNet2DModel' } }, folder);
-    const built = build(config);
-    return { config: { ...config, model: built.network.config }, built, params };
-  } catch (error) {
-    disposeParams(params);
-    throw error;
-  }
+  const config = readDiffusersConfig(folder);
+  const built = build(config);
+  const { params } = await readDiffusersFolder(modelFolder(folder));
+  const problem = mismatch(params, built.network.shapes);
+  if (problem === undefined) return { config, built, params };
+  disposeParams(params);
+  throw new Refusal(`The weights in ${folder} do not fit its config.json: ${problem}.`);
+}
+
+/** The config of a run that a folder of diffusers amounts to. */
+export function readDiffusersConfig(folder: string): RunConfig {
+  const json = readJson(join(modelFolder(folder), MODEL));
+  const ours = join(folder, OURS);
+  const config = checkConfig(
+    {
+      ...(existsSync(ours) ? readJson(ours) : settingsOf(folder, json)),
+      model: { ...json, _class_name: 'UNet2DModel' },
+    },
+    folder,
+  );
+  return { ...config, model: build(config).network.config };
+}
+
+function settingsOf(folder: string, model: Json): Json {
+  const candidates = [join(folder, SCHEDULER), join(folder, 'scheduler', SCHEDULER)];
+  const scheduler = candidates.find((file) => existsSync(file));
+  return {
+    data: dataOf(model),
+    process: processOf({ ...learnedVariance(model), ...(scheduler !== undefined && readJson(scheduler)) }),
+    training: { labelDropout: 0 },
+  };
+}
+
+/** A network with twice the channels learned a variance beside its prediction. */
+function learnedVariance({ in_channels: inputs, out_channels: outputs }: Json): Json {
+  return outputs === 2 * (inputs as number) ? { variance_type: 'learned_range' } : {};
+}
+
+function modelFolder(folder: string): string {
+  const inPipeline = join(folder, 'unet');
+  return existsSync(join(inPipeline, MODEL)) ? inPipeline : folder;
 }
 
 /** Writes a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` of diffusers load. */
 export async function writeDiffusers(folder: string, config: RunConfig, params: Params): Promise<void> {
   const { model, ...rest } = config;
   if (model._class_name !== 'UNet2DModel') {
-    throw new Refusal(`diffusers has no counterpart of this ${model._class_name}: only a UNet2DModel can be converted.`);
+    throw new Refusal(
+      `diffusers has no counterpart of this ${model._class_name}: only a UNet2DModel can be converted.`,
+    );
   }
   const scheduler = schedulerOf(config.process);
   try {
@@ -104,7 +133,8 @@ function processOf(scheduler: Json): Json {
 
 function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfig['process']): Json {
   const { betas } = scheduleOf(schedule);
-  if (predicts === 'previous') throw new Refusal('diffusers has no scheduler for a network that predicts the previous mean.');
+  if (predicts === 'previous')
+    throw new Refusal('diffusers has no scheduler for a network that predicts the previous mean.');
   const bounds = { beta_start: betas[0], beta_end: betas.at(-1) };
   const isTheirCosine = schedule.kind === 'cosine' && schedule.offset === 0.008 && schedule.maxBeta === 0.999;
   const described =
@@ -128,7 +158,9 @@ function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfi
 
 function pick<T>(key: string, table: Readonly<Record<string, T>>, value: unknown): T {
   if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value]!;
-  throw new Refusal(`${SCHEDULER}: ${key} is ${JSON.stringify(value)}: expected one of ${Object.keys(table).join(', ')}.`);
+  throw new Refusal(
+    `${SCHEDULER}: ${key} is ${JSON.stringify(value)}: expected one of ${Object.keys(table).join(', ')}.`,
+  );
 }
 
 function keyOf<T>(table: Readonly<Record<string, T>>, value: T): string {

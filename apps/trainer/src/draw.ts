@@ -37,8 +37,16 @@ export async function draw(reverse: ReverseProcess, options: DrawOptions): Promi
 
   for (let first = 0; first < count; first += batch) {
     const rows = Math.min(batch, count - first);
-    const xT = source.fork('xT').rows(first).normal([rows, ...shape]);
-    const labels = label && tf.tensor1d(Array.from({ length: rows }, (_, i) => label(first + i)), 'int32');
+    const xT = source
+      .fork('xT')
+      .rows(first)
+      .normal([rows, ...shape]);
+    const labels =
+      label &&
+      tf.tensor1d(
+        Array.from({ length: rows }, (_, i) => label(first + i)),
+        'int32',
+      );
     const steps = sampler(reverse, xT, {
       rng: source.fork('steps').rows(first),
       ...(labels && { condition: { labels } }),

@@ -31,3 +31,9 @@ export function sentence(error: unknown): string {
   }
   return String(error);
 }
+
+/** Says on stderr what was thrown, in one sentence (with DEBUG set: all of it), and returns the exit code. */
+export function fail(error: unknown): number {
+  console.error(process.env.DEBUG ? error : `error: ${sentence(error)}`);
+  return error instanceof Refusal ? error.exitCode : 1;
+}

@@ -1,7 +1,7 @@
 import type { Batch, Dataset } from '@diffusion-ts/datasets';
 import type { Params } from '@diffusion-ts/tensor';
 import { rng } from '@diffusion-ts/tensor';
-import { estimateBound, type BoundEstimate } from './bound/estimate.js';
+import { type BoundEstimate, estimateBound } from './bound/estimate.js';
 import type { Built } from './build/build.js';
 import { boundOf } from './build/loss.js';
 import { reverseOf } from './build/process.js';
@@ -41,7 +41,9 @@ export async function evaluateRun(options: EvaluateOptions): Promise<BoundEstima
 
 function checkData({ built: { network }, dataset }: EvaluateOptions): void {
   if (dataset.shape.join() !== network.shape.join()) {
-    throw new Refusal(`The data are ${dataset.shape.join('×')}, but the model is for ${network.shape.join('×')}.`);
+    throw new Refusal(
+      `The data are ${dataset.shape.join('×')}, but the model is for ${network.shape.join('×')}.`,
+    );
   }
   const { classes } = network;
   if (classes !== undefined && (dataset.classes?.length ?? 0) !== classes) {
@@ -53,7 +55,9 @@ function checkData({ built: { network }, dataset }: EvaluateOptions): void {
 
 async function* inOrder(dataset: Dataset, count: number): AsyncGenerator<Batch> {
   for (let first = 0; first < count; first += BATCH) {
-    const batch = await dataset.batch(Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => first + i));
+    const batch = await dataset.batch(
+      Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => first + i),
+    );
     try {
       yield batch;
     } finally {

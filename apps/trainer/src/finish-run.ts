@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { countParams, disposeParams, rng } from '@diffusion-ts/tensor';
+import { disposeParams, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Built, build } from './build/build.js';
 import { openData } from './build/data.js';
 import type { RunConfig } from './config/schema.js';
 import { strip } from './pictures/picture.js';
 import { png } from './pictures/raster.js';
-import { type Fact, writeReport } from './report.js';
+import { writeReport } from './report.js';
 import { readConfig } from './run/folder.js';
 import { replaceFile } from './run/replace-file.js';
 import { latestWeights } from './run/weights.js';
@@ -35,20 +35,27 @@ export async function finishRun(run: string, signal: AbortSignal): Promise<strin
       signal,
     });
     await write(run, 'reverse', evenly(frames), built);
-    return writeReport(run, facts(config, built, countParams(params)));
+    return writeReport(run);
   } finally {
     disposeParams(params);
   }
 }
 
-async function write(run: string, name: string, moments: readonly Float32Array[], { network }: Built): Promise<void> {
+async function write(
+  run: string,
+  name: string,
+  moments: readonly Float32Array[],
+  { network }: Built,
+): Promise<void> {
   replaceFile(join(run, 'pictures', `${name}.png`), await png(await strip(moments, network.shape)));
 }
 
 /** Test data x_0, and x_t at evenly spaced t up to the last. */
 async function forwardMoments(config: RunConfig, { forward }: Built, count: number): Promise<Float32Array[]> {
   const dataset = await openData(config.data, 'test');
-  const { x0, labels } = await dataset.batch(Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i));
+  const { x0, labels } = await dataset.batch(
+    Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i),
+  );
   const noise = rng(config.training.seed).fork('forward').normal(x0.shape);
   const last = forward.schedule.steps - 1;
   const at = (moment: number): Float32Array =>
@@ -65,13 +72,8 @@ async function forwardMoments(config: RunConfig, { forward }: Built, count: numb
 }
 
 function evenly(frames: readonly Float32Array[]): Float32Array[] {
-  return Array.from({ length: MOMENTS }, (_, i) => frames[Math.round((i * (frames.length - 1)) / (MOMENTS - 1))]!);
-}
-
-function facts({ model, data, process }: RunConfig, { network, forward }: Built, parameters: number): Fact[] {
-  return [
-    ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters.toLocaleString('en')} parameters`],
-    ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
-    ['Process', `${process.schedule.kind}, T = ${forward.schedule.steps}, predicts ${process.predicts}`],
-  ];
+  return Array.from(
+    { length: MOMENTS },
+    (_, i) => frames[Math.round((i * (frames.length - 1)) / (MOMENTS - 1))]!,
+  );
 }

@@ -3,7 +3,11 @@
  * at once, even amid a long kernel: the system's own handling is back. npm passes on the Ctrl-C that the terminal has
  * already delivered, so for a moment a repetition does not count.
  */
-export function interruptible(onFirst: () => void): { signal: AbortSignal; exitCode(): number; release(): void } {
+export function interruptible(onFirst: () => void): {
+  signal: AbortSignal;
+  exitCode(): number;
+  release(): void;
+} {
   const controller = new AbortController();
   let code = 0;
   const release = (): void => {

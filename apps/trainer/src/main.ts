@@ -5,7 +5,7 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { inspectCommand } from './commands/inspect.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
-import { Refusal, sentence } from './errors.js';
+import { fail } from './errors.js';
 
 const program = new Command('diffusion')
   .description('Train, sample, evaluate, inspect and convert diffusion models.')
@@ -24,14 +24,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
-}
-
-/** Says what went wrong in one sentence and returns the exit code. */
-function report(error: unknown): number {
-  // commander has printed its own message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (process.env.DEBUG) console.error(error);
-  else console.error(`error: ${sentence(error)}`);
-  return error instanceof Refusal ? error.exitCode : 1;
+  // What commander throws it has said already, be it an error or the help that was asked for.
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : fail(error);
 }

@@ -9,7 +9,12 @@ export interface Progress {
 const LINE_EVERY_MS = 10_000;
 
 /** Progress on stderr: a bar on a terminal; elsewhere (a log, a pipe) a line for the first update and every ten seconds. */
-export function progress(verb: string, start: number, total: number, stream: NodeJS.WriteStream = process.stderr): Progress {
+export function progress(
+  verb: string,
+  start: number,
+  total: number,
+  stream: NodeJS.WriteStream = process.stderr,
+): Progress {
   const begin = performance.now();
   const left = (step: number): string =>
     step > start ? duration(((performance.now() - begin) / 1000 / (step - start)) * (total - step)) : '–';
@@ -35,7 +40,9 @@ export function progress(verb: string, start: number, total: number, stream: Nod
     update(step, note) {
       if (step < total && performance.now() - last < LINE_EVERY_MS) return;
       last = performance.now();
-      stream.write(`${verb} ${step}/${total}${note && ` · ${note}`} · ${left(step)} left\n`);
+      stream.write(
+        `${verb} ${step}/${total}${note && ` · ${note}`}${step < total ? ` · ${left(step)} left` : ''}\n`,
+      );
     },
     stop: () => {},
   };
@@ -51,5 +58,7 @@ export function duration(seconds: number): string {
 
 /** A number with four significant digits, as losses are shown. */
 export function significant(value: number): string {
-  return value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6) ? value.toExponential(3) : value.toPrecision(4);
+  return value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6)
+    ? value.toExponential(3)
+    : value.toPrecision(4);
 }

@@ -1,19 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { build } from './build/build.js';
+import { countOf } from './build/network.js';
+import type { RunConfig } from './config/schema.js';
 import { boundByTime, lossCurve, quartileCurves } from './pictures/charts.js';
 import { duration, significant } from './progress.js';
-import { readEvaluation } from './run/evaluation.js';
+import { type Evaluation, readEvaluation } from './run/evaluation.js';
+import { readConfig } from './run/folder.js';
 import { type Metrics, readMetrics } from './run/metrics.js';
 import { replaceFile } from './run/replace-file.js';
 import { sampleSheets } from './run/sheets.js';
 
 /** A fact of a run for the head of its report. */
-export type Fact = readonly [name: string, value: string];
+type Fact = readonly [name: string, value: string];
 
 const MOST_SHEETS = 6;
 
 /** Writes report.html of a run, one file that needs no other: everything in it comes from the folder of the run. */
-export function writeReport(run: string, facts: readonly Fact[]): string {
+export function writeReport(run: string): string {
   const file = join(run, 'report.html');
   const metrics = readMetrics(join(run, 'metrics.jsonl'));
   const evaluation = readEvaluation(run);
@@ -24,12 +28,20 @@ export function writeReport(run: string, facts: readonly Fact[]): string {
   replaceFile(
     file,
     page(basename(resolve(run)), [
-      `<dl class="facts">${[...facts, ...trainingFacts(metrics), ...(evaluation === undefined ? [] : [['Bound', `${evaluation.bitsPerDim.toFixed(3)} ± ${evaluation.standardError.toFixed(3)} bits/dim`] as Fact])]
-        .map(([name, value]) => `<div><dt>${escape(name)}</dt><dd>${escape(value)}</dd></div>`)
+      `<dl class="facts">${[
+        ...modelFacts(readConfig(run)),
+        ...trainingFacts(metrics),
+        ...boundFacts(evaluation),
+      ]
+        .map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`)
         .join('')}</dl>`,
       last === undefined
         ? ''
-        : section('Samples', `Drawn with the averaged weights at step ${last.step}.`, figure(last.file, '', 'hero')),
+        : section(
+            'Samples',
+            `Drawn with the averaged weights at step ${last.step}.`,
+            figure(last.file, '', 'hero'),
+          ),
       sheets.length < 2
         ? ''
         : section(
@@ -57,13 +69,34 @@ export function writeReport(run: string, facts: readonly Fact[]): string {
         ? ''
         : section(
             'The variational bound by t',
-            `${evaluation.bitsPerDim.toFixed(3)} ± ${evaluation.standardError.toFixed(3)} bits per dimension on ${evaluation.images} ${evaluation.split} examples: ${significant(evaluation.reconstruction)} for L<sub>0</sub>, ${significant(evaluation.transitions)} for the transitions, ${significant(evaluation.prior)} for L<sub>T</sub>.`,
+            `${withError(evaluation)} bits per dimension on ${evaluation.images} ${evaluation.split} examples: ${significant(evaluation.reconstruction)} for L<sub>0</sub>, ${significant(evaluation.transitions)} for the transitions, ${significant(evaluation.prior)} for L<sub>T</sub>.`,
             boundByTime(evaluation.terms, { page: true }),
           ),
-      `<details><summary>config.json</summary><pre>${escape(readFileSync(join(run, 'config.json'), 'utf8'))}</pre></details>`,
+      `<details><summary>config.json</summary><pre>${escapeHtml(readFileSync(join(run, 'config.json'), 'utf8'))}</pre></details>`,
     ]),
   );
   return file;
+}
+
+function modelFacts(config: RunConfig): Fact[] {
+  const { network, forward } = build(config);
+  const { model, data, process } = config;
+  return [
+    [
+      'Model',
+      `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${countOf(network.shapes).toLocaleString('en')} parameters`,
+    ],
+    ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
+    ['Process', `${process.schedule.kind}, T = ${forward.schedule.steps}, predicts ${process.predicts}`],
+  ];
+}
+
+function boundFacts(evaluation: Evaluation | undefined): Fact[] {
+  return evaluation === undefined ? [] : [['Bound', `${withError(evaluation)} bits/dim`]];
+}
+
+function withError({ bitsPerDim, standardError }: Evaluation): string {
+  return `${bitsPerDim.toFixed(3)} ± ${standardError.toFixed(3)}`;
 }
 
 function trainingFacts(metrics: readonly Metrics[]): Fact[] {
@@ -89,10 +122,10 @@ function section(title: string, text: string, body: string): string {
 
 function figure(png: string, caption: string, kind = ''): string {
   const data = readFileSync(png).toString('base64');
-  return `<figure class="${kind}"><img src="data:image/png;base64,${data}" alt="${escape(caption || 'samples')}">${caption && `<figcaption>${escape(caption)}</figcaption>`}</figure>`;
+  return `<figure class="${kind}"><img src="data:image/png;base64,${data}" alt="${escapeHtml(caption || 'samples')}">${caption && `<figcaption>${escapeHtml(caption)}</figcaption>`}</figure>`;
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
@@ -103,11 +136,11 @@ function page(title: string, parts: readonly string[]): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escape(title)} · diffusion-ts</title>
+<title>${escapeHtml(title)} · diffusion-ts</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<header><p>diffusion-ts run</p><h1>${escape(title)}</h1></header>
+<header><p>diffusion-ts run</p><h1>${escapeHtml(title)}</h1></header>
 <main>
 ${parts.join('\n')}
 </main>

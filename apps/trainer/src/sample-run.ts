@@ -40,6 +40,7 @@ export function sampleRun(options: SampleRunOptions): Promise<Drawn> {
 
 /** Columns of a sheet: one for each class while the classes take turns, a square otherwise. */
 export function columnsOf({ classes }: Network, count: number, label?: number): number {
-  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16) return Math.min(classes, count);
+  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16)
+    return Math.min(classes, count);
   return Math.ceil(Math.sqrt(count));
 }

@@ -2,7 +2,14 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { batches, type Dataset } from '@diffusion-ts/datasets';
 import { rng } from '@diffusion-ts/tensor';
-import { disposeState, initialState, NonFiniteError, type StepRecord, type TrainState, train } from '@diffusion-ts/training';
+import {
+  disposeState,
+  initialState,
+  NonFiniteError,
+  type StepRecord,
+  type TrainState,
+  train,
+} from '@diffusion-ts/training';
 import { type Built, build } from './build/build.js';
 import { openData } from './build/data.js';
 import { lossOf } from './build/loss.js';
@@ -14,13 +21,19 @@ import { picture } from './pictures/picture.js';
 import { png } from './pictures/raster.js';
 import { progress, significant } from './progress.js';
 import { checkpointFiles, readCheckpoint } from './run/checkpoint-files.js';
-import { checkpointFolder, checkpointSteps, cleanCheckpoints, removeCheckpoint, writeCheckpoint } from './run/checkpoints.js';
+import {
+  checkpointFolder,
+  checkpointSteps,
+  cleanCheckpoints,
+  removeCheckpoint,
+  writeCheckpoint,
+} from './run/checkpoints.js';
 import { addStep, emptyInterval, type Interval, metricsOf, readInterval } from './run/interval.js';
 import { appendMetrics, truncateMetrics } from './run/metrics.js';
-import { type EventWriter, eventWriter } from './run/tensorboard.js';
 import { replaceFile } from './run/replace-file.js';
-import { columnsOf, sampleRun } from './sample-run.js';
 import { sampleSheets } from './run/sheets.js';
+import { type EventWriter, eventWriter } from './run/tensorboard.js';
+import { columnsOf, sampleRun } from './sample-run.js';
 
 export interface TrainRunOptions {
   /** The folder of the run, which has its config.json. */
@@ -48,7 +61,10 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
   const { state, interval } = await startingPoint(options, built);
   try {
     rewind(run, state.step);
-    await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) }, dataset);
+    await advance(
+      { ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) },
+      dataset,
+    );
     return state.step;
   } catch (error) {
     throw explained(error, run);
@@ -58,7 +74,10 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
 }
 
 /** The state to go on from, and what the checkpoint knows of the interval under way. */
-async function startingPoint({ run, config, from }: TrainRunOptions, { network }: Built): Promise<Pick<Training, 'state' | 'interval'>> {
+async function startingPoint(
+  { run, config, from }: TrainRunOptions,
+  { network }: Built,
+): Promise<Pick<Training, 'state' | 'interval'>> {
   if (from === undefined) {
     const init = rng(config.training.seed).fork('init');
     return { state: initialState(network.init(init)), interval: emptyInterval() };
@@ -78,9 +97,12 @@ function rewind(run: string, step: number): void {
 
 function explained(error: unknown, run: string): unknown {
   const last = checkpointSteps(run).at(-1);
-  const kept = last === undefined ? 'There is no checkpoint yet.' : `The last good checkpoint is that of step ${last}.`;
+  const kept =
+    last === undefined ? 'There is no checkpoint yet.' : `The last good checkpoint is that of step ${last}.`;
   if (error instanceof NonFiniteError) {
-    return new Refusal(`${upperFirst(error.message)}. ${kept} Try a lower learning rate (--lr).`, { cause: error });
+    return new Refusal(`${upperFirst(error.message)}. ${kept} Try a lower learning rate (--lr).`, {
+      cause: error,
+    });
   }
   if (error instanceof Error && 'code' in error && 'syscall' in error) {
     return new Refusal(`The run cannot be written to ${run}: ${sentence(error)}. ${kept}`, { cause: error });
@@ -102,8 +124,17 @@ function checkRange(dataset: Dataset): Dataset {
 
 async function advance(training: Training, dataset: Dataset): Promise<void> {
   const { config, network, forward, state, signal } = training;
-  const { seed, batch, steps, microBatch, maxGradNorm, labelDropout, logEvery, sampleEvery, checkpointEvery } =
-    config.training;
+  const {
+    seed,
+    batch,
+    steps,
+    microBatch,
+    maxGradNorm,
+    labelDropout,
+    logEvery,
+    sampleEvery,
+    checkpointEvery,
+  } = config.training;
   const source = rng(seed).fork('training');
   const ema = emaOf(config.training);
   const { nullLabel } = network;
@@ -134,7 +165,8 @@ async function advance(training: Training, dataset: Dataset): Promise<void> {
       addStep(training.interval, record, (performance.now() - begin) / 1000);
       bar.update(record.step, note(record, training.interval));
       if (record.step % logEvery === 0 || record.step === steps) log(training, record);
-      if (sampleEvery > 0 && (record.step % sampleEvery === 0 || record.step === steps)) await sample(training);
+      if (sampleEvery > 0 && (record.step % sampleEvery === 0 || record.step === steps))
+        await sample(training);
       if (record.step % checkpointEvery === 0) await save(training);
       begin = performance.now();
     }
@@ -177,6 +209,9 @@ async function sample({ run, config, network, forward, state, events, signal }: 
     const image = { png: await png(raster), width: raster.width, height: raster.height };
     replaceFile(join(run, 'samples', `${state.step}.png`), image.png);
     events.image('samples', state.step, image);
+    // Charts take a while to load: not before they are wanted.
+    const { writeReport } = await import('./report.js');
+    writeReport(run);
   } catch (error) {
     if (!signal.aborted) throw error;
   }

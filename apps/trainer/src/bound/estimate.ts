@@ -55,7 +55,9 @@ export async function estimateBound(
     const rows = x0.shape[0]!;
     const offsets = rng.fork('offset').rows(first);
     const source = rng.fork('noise').rows(first);
-    const chosen = [...tf.tidy(() => offsets.uniform([rows]).dataSync())].map((u) => systematic(probabilities, u));
+    const chosen = [...tf.tidy(() => offsets.uniform([rows]).dataSync())].map((u) =>
+      systematic(probabilities, u),
+    );
     const bound = [...(await read(() => priorBits(reverse, x0)))];
     prior += bound.reduce((sum, bits) => sum + bits, 0);
 

@@ -1,8 +1,8 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
-import { type Network, networkOf } from './network.js';
-import { forwardOf } from './process.js';
 import type { RunConfig } from '../config/schema.js';
 import { Refusal, sentence } from '../errors.js';
+import { type Network, networkOf } from './network.js';
+import { forwardOf } from './process.js';
 
 /** What a complete config stands for. */
 export interface Built {

@@ -44,10 +44,15 @@ async function open(config: DataConfig, split: Split): Promise<Dataset> {
     case 'mnist':
       return mnist({ split });
     case 'idx': {
-      const folder = given(config.path, 'a folder of IDX files (train-images-idx3-ubyte, … , gzipped or not)');
+      const folder = given(
+        config.path,
+        'a folder of IDX files (train-images-idx3-ubyte, … , gzipped or not)',
+      );
       const prefix = split === 'train' ? 'train' : 't10k';
       const images = idxFile(folder, `${prefix}-images-idx3-ubyte`);
-      return idx(config.labels ? { images, labels: idxFile(folder, `${prefix}-labels-idx1-ubyte`) } : { images });
+      return idx(
+        config.labels ? { images, labels: idxFile(folder, `${prefix}-labels-idx1-ubyte`) } : { images },
+      );
     }
     case 'images': {
       const { height, width, channels } = config;

@@ -1,4 +1,14 @@
-import { hybrid, type Loss, minSnr, p2, simple, uniform, variationalBound, type Weighting, x0Snr } from '@diffusion-ts/losses';
+import {
+  hybrid,
+  type Loss,
+  minSnr,
+  p2,
+  simple,
+  uniform,
+  variationalBound,
+  type Weighting,
+  x0Snr,
+} from '@diffusion-ts/losses';
 import type { RunConfig } from '../config/schema.js';
 import { isPoints } from './data.js';
 
@@ -10,7 +20,12 @@ export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
     case 'variational-bound':
       return variationalBound({ decoder });
     case 'hybrid':
-      return hybrid({ norm: loss.norm, weighting: weightingOf(loss.weighting), lambda: loss.lambda, decoder });
+      return hybrid({
+        norm: loss.norm,
+        weighting: weightingOf(loss.weighting),
+        lambda: loss.lambda,
+        decoder,
+      });
   }
 }
 

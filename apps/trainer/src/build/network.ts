@@ -1,7 +1,7 @@
 import type { Dataset } from '@diffusion-ts/datasets';
 import { type MlpConfig, type Model, mlp, type UNetConfig, unet, unetConfig } from '@diffusion-ts/models';
 import type { Denoiser, Params, Rng } from '@diffusion-ts/tensor';
-import { suggestion } from '../config/fields.js';
+import { oneOfThese } from '../config/fields.js';
 import type { RunConfig } from '../config/schema.js';
 import { Refusal, sentence } from '../errors.js';
 
@@ -22,6 +22,11 @@ export interface Network {
   denoiser(params: Params, rng?: Rng): Denoiser;
 }
 
+/** How many parameters there are. */
+export function countOf(shapes: Network['shapes']): number {
+  return Object.values(shapes).reduce((sum, shape) => sum + shape.reduce((product, n) => product * n, 1), 0);
+}
+
 /** The network that a config describes. `hidden` says whether its last label means "no class". */
 export function networkOf(config: RunConfig['model'], hidden: boolean): Network {
   const { _class_name: name, ...rest } = config;
@@ -32,7 +37,8 @@ export function networkOf(config: RunConfig['model'], hidden: boolean): Network 
   }
   const model = checked(rest, Object.keys(unetConfig({})), () => unet(rest as Partial<UNetConfig>));
   const { sample_size: size, in_channels: channels, num_class_embeds: labels } = model.config;
-  if (size === null) throw new Refusal('model.sample_size is null: say how many pixels the images have.', { exitCode: 2 });
+  if (size === null)
+    throw new Refusal('model.sample_size is null: say how many pixels the images have.', { exitCode: 2 });
   const [height, width] = typeof size === 'number' ? [size, size] : size;
   return network(name, model, [height, width, channels], true, labels, hidden);
 }
@@ -78,7 +84,7 @@ const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', '
 function checked<C>(config: object, known: readonly string[], make: () => Model<C>): Model<C> {
   const strange = Object.keys(config).find((key) => !known.includes(key) && !key.startsWith('_'));
   if (strange !== undefined) {
-    throw new Refusal(`model.${strange} is no setting: expected one of ${known.join(', ')}${suggestion(strange, known)}.`, {
+    throw new Refusal(`model.${strange} is no setting: expected ${oneOfThese(strange, known)}.`, {
       exitCode: 2,
     });
   }

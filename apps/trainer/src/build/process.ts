@@ -47,7 +47,15 @@ export function scheduleOf(config: RunConfig['process']['schedule']): NoiseSched
 }
 
 /** Only the bounds that are given, the others being the schedule's own. */
-function bounded({ steps, start, end }: { steps: number; start?: number | undefined; end?: number | undefined }): {
+function bounded({
+  steps,
+  start,
+  end,
+}: {
+  steps: number;
+  start?: number | undefined;
+  end?: number | undefined;
+}): {
   steps: number;
   start?: number;
   end?: number;

@@ -28,7 +28,9 @@ export function samplingProcess(
   const denoiser = network.denoiser(params);
   if (guidance === 0) return reverseOf(forward, process, denoiser, network.isImage);
   if (network.nullLabel === undefined) {
-    throw new Refusal(`--guidance needs a model that was trained with classes and with some of them hidden; this one was not.`);
+    throw new Refusal(
+      `--guidance needs a model that was trained with classes and with some of them hidden; this one was not.`,
+    );
   }
   const free = guided(denoiser, { scale: guidance, unconditional: network.nullLabel });
   return reverseOf(forward, process, free, network.isImage);

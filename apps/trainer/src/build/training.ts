@@ -42,5 +42,7 @@ export function emaOf({ ema }: TrainingConfig): EmaDecay | undefined {
 }
 
 export function timestepsOf({ timesteps }: TrainingConfig): TimestepSampler {
-  return { uniform: uniformTimesteps, stratified: stratifiedTimesteps, importance: importanceTimesteps }[timesteps]();
+  return { uniform: uniformTimesteps, stratified: stratifiedTimesteps, importance: importanceTimesteps }[
+    timesteps
+  ]();
 }

@@ -1,2 +1,50 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { disposeParams } from '@diffusion-ts/tensor';
+import { initialState } from '@diffusion-ts/training';
 import { Command } from 'commander';
-export const convertCommand: Command = new Command('convert');
+import { startBackend } from '../backend.js';
+import { isDiffusers, readDiffusers, writeDiffusers } from '../diffusers.js';
+import { Refusal } from '../errors.js';
+import { openModel } from '../open-model.js';
+import { checkpointFiles } from '../run/checkpoint-files.js';
+import { writeCheckpoint } from '../run/checkpoints.js';
+import { createRun } from '../run/folder.js';
+
+export const convertCommand: Command = new Command('convert')
+  .description('Turn a run into a folder that diffusers loads, or such a folder into a run.')
+  .argument('<from>', 'the folder of a run, or of a UNet2DModel or its pipeline as diffusers writes them')
+  .argument('<to>', 'the folder to write; it must not hold anything yet')
+  .addHelpText(
+    'after',
+    `
+A run becomes config.json, diffusion_pytorch_model.safetensors (its averaged weights) and scheduler_config.json:
+  UNet2DModel.from_pretrained(to) and DDPMScheduler.from_pretrained(to) in Python.
+A folder of diffusers becomes a run at step 0, which can be sampled, evaluated and trained further.`,
+  )
+  .action(convertAction);
+
+async function convertAction(from: string, to: string): Promise<void> {
+  if (existsSync(to) && readdirSync(to).length > 0) {
+    throw new Refusal(`${to} holds something already: choose another folder.`);
+  }
+  await startBackend('cpu');
+  if (isDiffusers(from)) await toRun(from, to);
+  else await toDiffusers(from, to);
+  console.log(to);
+}
+
+async function toDiffusers(run: string, folder: string): Promise<void> {
+  const { config, params } = await openModel(run);
+  try {
+    await writeDiffusers(folder, config, params);
+  } finally {
+    disposeParams(params);
+  }
+}
+
+async function toRun(folder: string, run: string): Promise<void> {
+  const { config, params } = await readDiffusers(folder);
+  createRun(run, config);
+  const state = initialState(params);
+  writeCheckpoint(run, 0, await checkpointFiles(state, {}), config.training.keep);
+}

@@ -7,10 +7,10 @@ import type { BoundEstimate } from '../bound/estimate.js';
 import { openData } from '../build/data.js';
 import { checkConfig } from '../config/read.js';
 import { put } from '../config/set.js';
+import { isDiffusers } from '../diffusers.js';
 import { evaluateRun } from '../evaluate-run.js';
 import { interruptible } from '../interrupt.js';
 import { openModel } from '../open-model.js';
-import { boundByTime } from '../pictures/charts.js';
 import { duration, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
 import { backendOption, wholeNumber } from './options.js';
@@ -25,11 +25,18 @@ interface EvaluateCommandOptions {
 }
 
 export const evaluateCommand: Command = new Command('evaluate')
-  .description('Estimate how many bits per dimension a model needs for data it has not seen: its variational bound.')
+  .description(
+    'Estimate how many bits per dimension a model needs for data it has not seen: its variational bound.',
+  )
   .argument('<run>', 'the folder of a run, or of diffusers with --data')
   .option('--data <path>', 'a folder of other data of the same kind (default: the test data of the run)')
   .option('--limit <n>', 'evaluate the first n examples', wholeNumber(1), 256)
-  .option('--timesteps <n>', 'terms of the bound per example; as many as the schedule has steps make it exact', wholeNumber(2), 32)
+  .option(
+    '--timesteps <n>',
+    'terms of the bound per example; as many as the schedule has steps make it exact',
+    wholeNumber(2),
+    32,
+  )
   .option('--seed <n>', 'of the noise, and of which terms are evaluated', wholeNumber(0), 0)
   .option('--json', 'print everything as JSON')
   .addOption(backendOption())
@@ -48,7 +55,9 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
   const begin = performance.now();
   const interrupt = interruptible(() => {});
   const data =
-    options.data === undefined ? config.data : checkConfig(put(config, ['data', 'path'], options.data), '--data').data;
+    options.data === undefined
+      ? config.data
+      : checkConfig(put(config, ['data', 'path'], options.data), '--data').data;
   try {
     const dataset = await openData(data, 'test');
     const images = Math.min(options.limit, dataset.size);
@@ -73,10 +82,14 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     const split = data.kind === 'images' && options.data === undefined ? 'training' : 'test';
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
     writeEvaluation(folder, evaluation);
+    const { boundByTime } = await import('../pictures/charts.js');
+    const { writeReport } = await import('../report.js');
     const plot = join(folder, 'bound.svg');
     writeFileSync(plot, boundByTime(estimate.terms));
+    if (!isDiffusers(folder)) writeReport(folder);
     if (options.json) console.log(JSON.stringify(evaluation, null, 2));
-    else console.log(table(evaluation, built.forward.schedule.steps, (performance.now() - begin) / 1000, plot));
+    else
+      console.log(table(evaluation, built.forward.schedule.steps, (performance.now() - begin) / 1000, plot));
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     process.exitCode = interrupt.exitCode();
@@ -87,7 +100,8 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
 }
 
 function table(evaluation: Evaluation, steps: number, seconds: number, plot: string): string {
-  const { images, split, timesteps, prior, transitions, reconstruction, bitsPerDim, standardError } = evaluation;
+  const { images, split, timesteps, prior, transitions, reconstruction, bitsPerDim, standardError } =
+    evaluation;
   const row = (name: string, value: number): string => `  ${name.padEnd(34)}${value.toFixed(4).padStart(9)}`;
   return [
     `The variational bound on ${images} ${split} examples, in bits per dimension:`,

@@ -1,2 +1,100 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { Command } from 'commander';
-export const inspectCommand: Command = new Command('inspect');
+import { type Built, build } from '../build/build.js';
+import { countOf, type Network } from '../build/network.js';
+import type { RunConfig } from '../config/schema.js';
+import { isDiffusers, readDiffusersConfig } from '../diffusers.js';
+import { Refusal, sentence } from '../errors.js';
+import { significant } from '../progress.js';
+import { checkpointSteps } from '../run/checkpoints.js';
+import { readEvaluation } from '../run/evaluation.js';
+import { readConfig } from '../run/folder.js';
+import { readMetrics } from '../run/metrics.js';
+import { sparkline } from '../sparkline.js';
+
+export const inspectCommand: Command = new Command('inspect')
+  .description('Show what is in a run, a folder of diffusers, or a .safetensors file.')
+  .argument('<run|file>', 'the folder of a run or of diffusers, or a .safetensors file')
+  .action(inspectAction);
+
+function inspectAction(path: string): void {
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const lines = isFile ? ofFile(path) : isDiffusers(path) ? ofConfig(readDiffusersConfig(path)) : ofRun(path);
+  console.log(lines.join('\n'));
+}
+
+function ofRun(run: string): string[] {
+  const config = readConfig(run);
+  const steps = checkpointSteps(run);
+  const metrics = readMetrics(join(run, 'metrics.jsonl'));
+  const evaluation = readEvaluation(run);
+  const { batch, learningRate, decay, steps: total, seed } = config.training;
+  return [
+    ...ofConfig(config),
+    '',
+    `Training  ${config.loss.kind} loss, ${total.toLocaleString('en')} steps of ${batch}, learning rate ${learningRate} (${decay}), seed ${seed}`,
+    `  checkpoints at ${steps.length === 0 ? 'no step yet' : `step ${steps.join(', ')}`}`,
+    ...(metrics.length === 0
+      ? []
+      : [
+          `  loss ${significant(metrics[0]!.loss)} ${sparkline(metrics.map(({ loss }) => Math.log(loss)))} ${significant(metrics.at(-1)!.loss)} at step ${metrics.at(-1)!.step}`,
+        ]),
+    ...(evaluation === undefined
+      ? []
+      : [
+          `  bound ${evaluation.bitsPerDim.toFixed(3)} ± ${evaluation.standardError.toFixed(3)} bits per dimension on ${evaluation.images} ${evaluation.split} examples at step ${evaluation.step}`,
+        ]),
+  ];
+}
+
+function ofConfig(config: RunConfig): string[] {
+  const built = build(config);
+  const { network } = built;
+  const classes = network.classes === undefined ? 'unconditional' : `${network.classes} classes`;
+  return [
+    `Model     ${config.model._class_name} for ${config.data.kind}, ${network.shape.join('×')}, ${classes}: ${countOf(network.shapes).toLocaleString('en')} parameters`,
+    ...blocks(network.shapes),
+    '',
+    ...ofProcess(config, built),
+  ];
+}
+
+function ofProcess({ process }: RunConfig, { forward: { schedule } }: Built): string[] {
+  const logSnr = [...schedule.logSnr].map((value) => Math.max(value, -30));
+  const last = schedule.steps - 1;
+  return [
+    `Process   ${process.schedule.kind} schedule of ${schedule.steps} steps, predicts ${process.predicts}, variance ${process.variance}`,
+    `  beta ${significant(schedule.betas[0]!)} … ${significant(schedule.betas[last]!)}, alpha bar at the end ${significant(schedule.alphaBars[last]!)}`,
+    `  log SNR ${significant(schedule.logSnr[0]!)} ${sparkline(logSnr, 40)} ${significant(schedule.logSnr[last]!)}`,
+  ];
+}
+
+function ofFile(file: string): string[] {
+  try {
+    const { tensors, metadata } = readSafetensors(readFileSync(file));
+    const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+    const dtypes = [...new Set(Object.values(tensors).map(({ dtype }) => dtype))];
+    return [
+      `${Object.keys(tensors).length} tensors of ${dtypes.join(', ') || 'nothing'}: ${countOf(shapes).toLocaleString('en')} numbers`,
+      ...Object.entries(metadata).map(([key, value]) => `  ${key}: ${value}`),
+      ...blocks(shapes),
+    ];
+  } catch (error) {
+    throw new Refusal(`${file} cannot be read as safetensors: ${sentence(error)}.`, { cause: error });
+  }
+}
+
+/** The number of parameters in each block of a network, in the order of the names. */
+function blocks(shapes: Network['shapes']): string[] {
+  const counts = new Map<string, number>();
+  for (const [name, shape] of Object.entries(shapes)) {
+    const block = /^((?:[mv]\.)?[^.]+(?:\.\d+)?)\./.exec(name)?.[1] ?? name;
+    counts.set(block, (counts.get(block) ?? 0) + countOf({ [name]: shape }));
+  }
+  const width = Math.max(...[...counts.keys()].map((name) => name.length));
+  return [...counts].map(
+    ([name, count]) => `  ${name.padEnd(width)} ${count.toLocaleString('en').padStart(12)}`,
+  );
+}

@@ -1,5 +1,5 @@
-import { Command, Option } from 'commander';
 import { disposeParams } from '@diffusion-ts/tensor';
+import { Command, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import type { RunConfig } from '../config/schema.js';
 import { Refusal } from '../errors.js';
@@ -10,7 +10,8 @@ import { progress } from '../progress.js';
 import { columnsOf, sampleRun } from '../sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 
-interface SampleOptions extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'guidance' | 'count'>> {
+interface SampleOptions
+  extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'guidance' | 'count'>> {
   seed: number;
   class?: number;
   batch?: number;
@@ -23,13 +24,26 @@ interface SampleOptions extends Partial<Pick<RunConfig['sampling'], 'sampler' | 
 export const sampleCommand: Command = new Command('sample')
   .description('Draw samples from a run, or from a folder of diffusers.')
   .argument('<run>', 'the folder of a run, or of a UNet2DModel or its pipeline as diffusers writes them')
-  .addOption(new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices(['ancestral', 'ddim']))
+  .addOption(
+    new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices([
+      'ancestral',
+      'ddim',
+    ]),
+  )
   .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
-  .option('--eta <eta>', 'noise of DDIM: 0 is deterministic, 1 as much as the ancestral sampler', numberFrom(0))
+  .option(
+    '--eta <eta>',
+    'noise of DDIM: 0 is deterministic, 1 as much as the ancestral sampler',
+    numberFrom(0),
+  )
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
   .option('--class <k>', 'the class of all samples; by default the classes take turns', wholeNumber(0))
-  .option('--guidance <w>', 'classifier-free guidance: 0 is none, more is clearer and less varied', numberFrom(-1))
+  .option(
+    '--guidance <w>',
+    'classifier-free guidance: 0 is none, more is clearer and less varied',
+    numberFrom(-1),
+  )
   .option('--batch <n>', 'samples at a time: a matter of speed and memory alone', wholeNumber(1))
   .option('--out <file.png>', 'the sheet of samples (points: .svg too)', 'samples.png')
   .option('--gif <file.gif>', 'the reverse process as an animation')
@@ -49,7 +63,9 @@ Examples:
 
 async function sampleAction(folder: string, options: SampleOptions): Promise<void> {
   if (options.every !== undefined && options.gif === undefined) {
-    throw new Refusal('--every goes with --gif: it says how often a picture is taken for the animation.', { exitCode: 2 });
+    throw new Refusal('--every goes with --gif: it says how often a picture is taken for the animation.', {
+      exitCode: 2,
+    });
   }
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
@@ -100,10 +116,17 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
 
 /** The settings of the run, but for those that the command line names. A sampler that changes leaves its steps behind. */
 function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig['sampling'] {
-  const { sampler = saved.sampler, eta = saved.eta, guidance = saved.guidance, count = saved.count } = options;
+  const {
+    sampler = saved.sampler,
+    eta = saved.eta,
+    guidance = saved.guidance,
+    count = saved.count,
+  } = options;
   const steps = options.steps ?? (sampler === saved.sampler ? saved.steps : null);
   if (options.eta !== undefined && sampler !== 'ddim') {
-    throw new Refusal('--eta belongs to --sampler ddim: the ancestral sampler has its own noise.', { exitCode: 2 });
+    throw new Refusal('--eta belongs to --sampler ddim: the ancestral sampler has its own noise.', {
+      exitCode: 2,
+    });
   }
   return { sampler, steps, eta, guidance, count };
 }

@@ -40,7 +40,11 @@ export const trainCommand: Command = new Command('train')
   .option('--seed <n>', 'short for --set training.seed=n', wholeNumber(0))
   .addOption(backendOption())
   .option('--out <dir>', 'the folder of the run; by default runs/ and the name of the preset or config')
-  .option('--resume [step]', 'go on with the run in that folder, from its newest checkpoint or from this step', resumeStep)
+  .option(
+    '--resume [step]',
+    'go on with the run in that folder, from its newest checkpoint or from this step',
+    resumeStep,
+  )
   .addHelpText(
     'after',
     `
@@ -106,7 +110,9 @@ async function trainAction(options: TrainOptions): Promise<void> {
 
 function runFolder({ out, config, preset }: TrainOptions): string {
   if (config !== undefined && preset !== undefined) {
-    throw new Refusal('--config and --preset cannot both be given: change a preset with --set.', { exitCode: 2 });
+    throw new Refusal('--config and --preset cannot both be given: change a preset with --set.', {
+      exitCode: 2,
+    });
   }
   const name = preset ?? config?.replace(/^.*[\\/]/, '').replace(/\.json$/, '');
   const folder = out ?? (name && `runs/${name}`);
@@ -120,7 +126,10 @@ function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunCon
   let settings: Json | undefined =
     config !== undefined ? readJson(config) : (saved ?? (preset === undefined ? undefined : PRESETS[preset]));
   if (settings === undefined) {
-    throw new Refusal(`There is no run at ${options.out} to resume: give --preset or --config to start one.`, { exitCode: 2 });
+    throw new Refusal(
+      `There is no run at ${options.out} to resume: give --preset or --config to start one.`,
+      { exitCode: 2 },
+    );
   }
   if (data !== undefined) settings = put(settings, ['data', 'path'], data);
   const short = { steps: options.steps, batch: options.batch, learningRate: options.lr, seed: options.seed };
@@ -139,7 +148,13 @@ async function complete(config: RunConfig): Promise<RunConfig> {
 
 /** Training may go on otherwise than it began, but the model, its process, its data and its randomness are the run. */
 function checkSameRun(run: string, saved: RunConfig, config: RunConfig): void {
-  const fixed = ({ data, model, process, training: { seed, ema } }: RunConfig) => ({ data, model, process, seed, ema: ema.kind });
+  const fixed = ({ data, model, process, training: { seed, ema } }: RunConfig) => ({
+    data,
+    model,
+    process,
+    seed,
+    ema: ema.kind,
+  });
   const before = fixed(saved);
   for (const [key, value] of Object.entries(fixed(config))) {
     if (!isDeepStrictEqual(value, before[key as keyof typeof before])) {

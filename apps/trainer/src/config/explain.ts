@@ -7,7 +7,10 @@ export function explain({ issues }: z.ZodError, config: unknown): string {
     const path = [...issue.path, issue.keys[0]!];
     return `${path.join('.')} is no setting: expected ${issue.message}.`;
   }
-  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], config);
+  const value = issue.path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    config,
+  );
   const path = issue.path.join('.') || 'The config';
   return value === undefined
     ? `${path} is missing: expected ${issue.message}.`

@@ -55,7 +55,10 @@ const schedule = z.discriminatedUnion(
       maxBeta,
     }),
     section({ kind: z.literal('constant-fraction'), steps }),
-    section({ kind: z.literal('betas'), betas: z.array(beta, { error: 'a list of numbers in (0, 1)' }).min(1) }),
+    section({
+      kind: z.literal('betas'),
+      betas: z.array(beta, { error: 'a list of numbers in (0, 1)' }).min(1),
+    }),
   ],
   { error: 'one of linear, cosine, quadratic, sigmoid, constant-fraction, betas' },
 );
@@ -92,7 +95,11 @@ const ema = z.discriminatedUnion(
   [
     section({ kind: z.literal('constant'), decay: number(0, 1).default(0.9999) }),
     section({ kind: z.literal('warmed-up'), decay: number(0, 1).default(0.9999) }),
-    section({ kind: z.literal('half-life'), images: whole(1).default(500_000), rampUp: between(0).default(0.05) }),
+    section({
+      kind: z.literal('half-life'),
+      images: whole(1).default(500_000),
+      rampUp: between(0).default(0.05),
+    }),
     section({ kind: z.literal('none') }),
   ],
   { error: 'one of constant, warmed-up, half-life, none' },

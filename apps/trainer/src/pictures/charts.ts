@@ -36,26 +36,35 @@ export function lossCurve(metrics: readonly Metrics[]): string {
 /** The loss of each quarter of the timesteps, from the least noise (first) to the most. */
 export function quartileCurves(metrics: readonly Metrics[]): string {
   const curves = [0, 1, 2, 3].map((q) => binned(metrics, ({ quartiles }) => quartiles[q] ?? null));
-  const window = { k: Math.max(1, Math.ceil(curves[0]!.length / 25)), anchor: 'middle', strict: false } as const;
-  return line('loss', curves.flat(), [
-    ...curves.map((points, q) =>
-      Plot.lineY(
-        points,
-        Plot.windowY(window, { x: 'step', y: 'value', stroke: PAGE.quartiles[q]!, strokeWidth: 1.75 }),
+  const window = {
+    k: Math.max(1, Math.ceil(curves[0]!.length / 25)),
+    anchor: 'middle',
+    strict: false,
+  } as const;
+  return line(
+    'loss',
+    curves.flat(),
+    [
+      ...curves.map((points, q) =>
+        Plot.lineY(
+          points,
+          Plot.windowY(window, { x: 'step', y: 'value', stroke: PAGE.quartiles[q]!, strokeWidth: 1.75 }),
+        ),
       ),
-    ),
-    Plot.text(
-      curves.flatMap((points, q) => points.slice(-1).map((point) => ({ ...point, q }))),
-      {
-        x: 'step',
-        y: 'value',
-        text: ({ q }: { q: number }) => `${['first', 'second', 'third', 'last'][q]} quarter`,
-        fill: ({ q }: { q: number }) => PAGE.quartiles[q]!,
-        textAnchor: 'start',
-        dx: 6,
-      },
-    ),
-  ], 110);
+      Plot.text(
+        curves.flatMap((points, q) => points.slice(-1).map((point) => ({ ...point, q }))),
+        {
+          x: 'step',
+          y: 'value',
+          text: ({ q }: { q: number }) => `${['first', 'second', 'third', 'last'][q]} quarter`,
+          fill: ({ q }: { q: number }) => PAGE.quartiles[q]!,
+          textAnchor: 'start',
+          dx: 6,
+        },
+      ),
+    ],
+    110,
+  );
 }
 
 /** L_{t−1} over t. As a file of its own, or in the colours of a page. */
@@ -66,7 +75,12 @@ export function boundByTime(terms: readonly BoundTerm[], { page = false }: { pag
     width: 1080,
     height: 340,
     marginLeft: 60,
-    x: { label: 't →', type: 'symlog', ticks: [0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000], tickFormat: 'd' },
+    x: {
+      label: 't →',
+      type: 'symlog',
+      ticks: [0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000],
+      tickFormat: 'd',
+    },
     y: { label: '↑ bits per dimension at t', type: 'log', grid: true, ticks: 5, tickFormat: decimal },
     marks: [
       Plot.lineY(positive, { x: 't', y: 'bitsPerDim', stroke: colours.accent, strokeWidth: 1.5 }),
@@ -78,7 +92,11 @@ export function boundByTime(terms: readonly BoundTerm[], { page = false }: { pag
 /** Clouds of points of the plane side by side, `values` [count, 2] each. */
 export function scatter(clouds: readonly Float32Array[]): string {
   const points = clouds.flatMap((values, cloud) =>
-    Array.from({ length: values.length / 2 }, (_, i) => ({ cloud, x: values[2 * i]!, y: values[2 * i + 1]! })),
+    Array.from({ length: values.length / 2 }, (_, i) => ({
+      cloud,
+      x: values[2 * i]!,
+      y: values[2 * i + 1]!,
+    })),
   );
   const side = clouds.length === 1 ? 400 : 150;
   const reach = 1.6;
@@ -92,12 +110,25 @@ export function scatter(clouds: readonly Float32Array[]): string {
     y: { domain: [-reach, reach] },
     marks: [
       Plot.frame({ stroke: PAPER.grid }),
-      Plot.dot(points, { fx: 'cloud', x: 'x', y: 'y', r: 1.3, fill: PAPER.accent, fillOpacity: 0.7, clip: true }),
+      Plot.dot(points, {
+        fx: 'cloud',
+        x: 'x',
+        y: 'y',
+        r: 1.3,
+        fill: PAPER.accent,
+        fillOpacity: 0.7,
+        clip: true,
+      }),
     ],
   });
 }
 
-function line(label: string, points: readonly { value: number }[], marks: Plot.Markish[], marginRight = 20): string {
+function line(
+  label: string,
+  points: readonly { value: number }[],
+  marks: Plot.Markish[],
+  marginRight = 20,
+): string {
   const log = points.length > 0 && points.every(({ value }) => value > 0);
   return svg({
     marginLeft: 55,

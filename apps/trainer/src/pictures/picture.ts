@@ -1,18 +1,21 @@
 import { writeFile } from 'node:fs/promises';
 import { Refusal, sentence } from '../errors.js';
-import { scatter } from './charts.js';
 import { gif, png, type Raster, rasterize } from './raster.js';
 import { sheet } from './sheet.js';
 
 /** A picture of samples `[count, …shape]`: a sheet of images in rows of `columns`, or a cloud of points. */
-export async function picture(values: Float32Array, shape: readonly number[], columns: number): Promise<Raster> {
-  if (shape.length === 1) return rasterize(scatter([values]));
+export async function picture(
+  values: Float32Array,
+  shape: readonly number[],
+  columns: number,
+): Promise<Raster> {
+  if (shape.length === 1) return rasterize(await scatterOf([values]));
   return sheet({ shape: [values.length / sizeOf(shape), ...shape], values }, columns);
 }
 
 /** Moments of a process side by side, each `[count, …shape]`: an image a row, or a cloud a moment. */
 export async function strip(moments: readonly Float32Array[], shape: readonly number[]): Promise<Raster> {
-  if (shape.length === 1) return rasterize(scatter(moments));
+  if (shape.length === 1) return rasterize(await scatterOf(moments));
   const size = sizeOf(shape);
   const count = moments[0]!.length / size;
   const values = new Float32Array(count * moments.length * size);
@@ -32,7 +35,7 @@ export async function writePicture(
   columns: number,
 ): Promise<void> {
   const isSvg = shape.length === 1 && file.endsWith('.svg');
-  await written(file, isSvg ? scatter([values]) : await png(await picture(values, shape, columns)));
+  await written(file, isSvg ? await scatterOf([values]) : await png(await picture(values, shape, columns)));
 }
 
 /** Writes samples at moments of the reverse process as an animation. */
@@ -45,6 +48,12 @@ export async function writeAnimation(
   const rasters: Raster[] = [];
   for (const frame of frames) rasters.push(await picture(frame, shape, columns));
   await written(file, await gif(rasters));
+}
+
+// The library for charts takes as long to load as all others together.
+async function scatterOf(clouds: readonly Float32Array[]): Promise<string> {
+  const { scatter } = await import('./charts.js');
+  return scatter(clouds);
 }
 
 async function written(file: string, contents: string | Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { paramsFromSafetensors, paramsToSafetensors } from '@diffusion-ts/checkpoints';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
 import { progressOf, restoreState, type TrainState } from '@diffusion-ts/training';
@@ -43,7 +43,9 @@ export async function readCheckpoint(
     return { state: restoreState({ params, ...(ema && { ema }), m, v }, progress), rest: progress };
   } catch (error) {
     for (const tree of trees) disposeParams(tree);
-    throw error instanceof Refusal ? error : new Refusal(`${folder} is damaged: ${sentence(error)}.`, { cause: error });
+    throw error instanceof Refusal
+      ? error
+      : new Refusal(`${folder} is damaged: ${sentence(error)}.`, { cause: error });
   }
 }
 
@@ -62,7 +64,8 @@ export async function readWeights(folder: string, name: string, shapes?: Shapes)
   throw new Refusal(`${join(folder, name)} does not fit the network: ${problem}.`);
 }
 
-function mismatch(params: Params, shapes: Shapes): string | undefined {
+/** What keeps a tree of weights from being those of a network of these shapes, if anything does. */
+export function mismatch(params: Params, shapes: Shapes): string | undefined {
   for (const [name, shape] of Object.entries(shapes)) {
     const found = params[name]?.shape;
     if (found === undefined) return `"${name}" is missing`;

@@ -56,6 +56,7 @@ export function cleanCheckpoints(run: string): void {
   const folder = join(run, 'checkpoints');
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
-    if (name.startsWith('.tmp-') || name.startsWith('.old-')) rmSync(join(folder, name), { recursive: true, force: true });
+    if (name.startsWith('.tmp-') || name.startsWith('.old-'))
+      rmSync(join(folder, name), { recursive: true, force: true });
   }
 }

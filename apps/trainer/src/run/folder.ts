@@ -25,7 +25,8 @@ export function createRun(folder: string, config: RunConfig): void {
     );
   }
   try {
-    for (const name of ['checkpoints', 'samples', 'pictures']) mkdirSync(join(folder, name), { recursive: true });
+    for (const name of ['checkpoints', 'samples', 'pictures'])
+      mkdirSync(join(folder, name), { recursive: true });
     writeConfig(folder, config);
   } catch (error) {
     throw new Refusal(`The run cannot be written to ${folder}: ${sentence(error)}.`, { cause: error });
@@ -62,4 +63,3 @@ export function latestCheckpoint(folder: string): { step: number; folder: string
   if (step === undefined) throw new Refusal(`${folder} has no checkpoint yet: train it first.`);
   return { step, folder: checkpointFolder(folder, step) };
 }
-

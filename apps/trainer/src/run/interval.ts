@@ -52,7 +52,9 @@ export function metricsOf(interval: Interval, { step, learningRate }: StepRecord
   return {
     step,
     loss: loss / steps,
-    quartiles: quartileSums.map((sum, quarter) => (quartileSteps[quarter] === 0 ? null : sum / quartileSteps[quarter]!)),
+    quartiles: quartileSums.map((sum, quarter) =>
+      quartileSteps[quarter] === 0 ? null : sum / quartileSteps[quarter]!,
+    ),
     gradientNorm: gradientNorm / steps,
     rate: learningRate,
     imagesPerSecond: images / seconds,

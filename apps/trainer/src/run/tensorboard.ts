@@ -17,7 +17,8 @@ export function eventWriter(folder: string, firstStep: number): EventWriter {
   const file = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.${process.pid}.diffusion`);
   const write = (step: number, payload: Buffer) =>
     appendFileSync(file, tfRecord(Buffer.concat([double(1, Date.now() / 1000), varint(2, step), payload])));
-  const summary = (tag: string, value: Buffer) => bytes(5, bytes(1, Buffer.concat([bytes(1, Buffer.from(tag)), value])));
+  const summary = (tag: string, value: Buffer) =>
+    bytes(5, bytes(1, Buffer.concat([bytes(1, Buffer.from(tag)), value])));
 
   write(0, bytes(3, Buffer.from('brain.Event:2')));
   const SESSION_START = 1;
@@ -27,7 +28,10 @@ export function eventWriter(folder: string, firstStep: number): EventWriter {
     image: (tag, step, { png, width, height }) =>
       write(
         step,
-        summary(tag, bytes(4, Buffer.concat([varint(1, height), varint(2, width), varint(3, 3), bytes(4, png)]))),
+        summary(
+          tag,
+          bytes(4, Buffer.concat([varint(1, height), varint(2, width), varint(3, 3), bytes(4, png)])),
+        ),
       ),
   };
 }

@@ -6,7 +6,10 @@ import { EMA, MODEL, readWeights } from './checkpoint-files.js';
 import { latestCheckpoint } from './folder.js';
 
 /** The averaged weights of the newest checkpoint of a run, or where it has none, the weights themselves. */
-export async function latestWeights(run: string, network: Network): Promise<{ step: number; params: Params }> {
+export async function latestWeights(
+  run: string,
+  network: Network,
+): Promise<{ step: number; params: Params }> {
   const { step, folder } = latestCheckpoint(run);
   const name = existsSync(join(folder, EMA)) ? EMA : MODEL;
   return { step, params: await readWeights(folder, name, network.shapes) };

@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const made: string[] = [];
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
+/** A folder that is new and empty, and gone after the tests. */
+export function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'diffusion-'));
+  made.push(path);
+  return path;
+}
+
+/** Starts the built command line; `end` is what became of it. */
+export function start(
+  args: readonly string[],
+  cwd = tmpdir(),
+): { child: ChildProcess; end: Promise<Result> } {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const end = new Promise<Result>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, end };
+}
+
+/** Runs the built command line to its end. */
+export function diffusion(...args: string[]): Promise<Result> {
+  return start(args).end;
+}
+
+/** Settings with which training takes milliseconds a step. */
+export const TINY: readonly string[] = [
+  ...['--preset', 'moons', '--backend', 'cpu', '--batch', '4'],
+  ...['data.size=64', 'model.hidden=4', 'model.layers=1', 'model.timeFeatures=4'].flatMap((set) => [
+    '--set',
+    set,
+  ]),
+  ...['process.schedule.steps=8', 'training.sampleEvery=0', 'training.logEvery=2'].flatMap((set) => [
+    '--set',
+    set,
+  ]),
+  ...['training.warmUp=0', 'training.timesteps=importance', 'sampling.count=8'].flatMap((set) => [
+    '--set',
+    set,
+  ]),
+];
+
+export function hash(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+/** What the tensors of a checkpoint hash to, file by file. */
+export function weightsOf(run: string, step: number): string[] {
+  return ['model', 'ema', 'optimizer'].map((name) =>
+    hash(join(run, 'checkpoints', String(step), `${name}.safetensors`)),
+  );
+}

@@ -1,0 +1,185 @@
+import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkpointSteps } from '../src/run/checkpoints.js';
+import { readMetrics } from '../src/run/metrics.js';
+import { diffusion, folder, start, TINY, weightsOf } from './cli.js';
+
+const train = (out: string, ...more: string[]) => ['train', ...TINY, '--out', out, ...more];
+
+/** Metrics without what depends on the clock. */
+const losses = (run: string) =>
+  readMetrics(join(run, 'metrics.jsonl')).map(({ step, loss, quartiles, gradientNorm, rate }) => ({
+    step,
+    loss,
+    quartiles,
+    gradientNorm,
+    rate,
+  }));
+
+describe('diffusion train', () => {
+  it('leaves a run with its complete config, a checkpoint, metrics, events, pictures and a report', async () => {
+    const run = join(folder(), 'run');
+    const { code, stderr, stdout } = await diffusion(
+      ...train(run, '--steps', '6', '--set', 'training.sampleEvery=3'),
+    );
+    expect(stderr).toContain('train 6/6 · loss ');
+    expect([code, stdout]).toEqual([0, '']);
+    const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+    expect(config.model).toEqual({
+      _class_name: 'MLP',
+      dimensions: 2,
+      outputs: 2,
+      hidden: 4,
+      layers: 1,
+      timeFeatures: 4,
+      classes: null,
+    });
+    expect(config.training.epsilon).toBe(1e-8);
+    expect(readdirSync(join(run, 'checkpoints', '6')).sort()).toEqual([
+      'ema.safetensors',
+      'model.safetensors',
+      'optimizer.safetensors',
+      'state.json',
+    ]);
+    expect(losses(run).map(({ step }) => step)).toEqual([2, 4, 6]);
+    expect(readdirSync(join(run, 'samples')).sort()).toEqual(['3.png', '6.png']);
+    expect(readdirSync(run).some((name) => name.startsWith('events.out.tfevents.'))).toBe(true);
+    const report = readFileSync(join(run, 'report.html'), 'utf8');
+    expect(report).toContain('<svg');
+    expect(report).not.toMatch(/(src|href)="(?!data:)/);
+  });
+
+  it('that is interrupted by Ctrl-C saves, exits with 130, and resumed ends with the same bytes as one that was not', async () => {
+    const straight = join(folder(), 'run');
+    await diffusion(...train(straight, '--steps', '400'));
+
+    const run = join(folder(), 'run');
+    const { child, end } = start(train(run, '--steps', '400'));
+    child.stderr!.on('data', (text) => {
+      if (String(text).includes('train ')) child.kill('SIGINT');
+    });
+    const { code, stderr } = await end;
+    expect(stderr).toContain('Stopping and saving');
+    expect(code).toBe(130);
+    const [step] = checkpointSteps(run);
+    expect(step).toBeGreaterThan(0);
+    expect(step).toBeLessThan(400);
+
+    const resumed = await diffusion('train', '--backend', 'cpu', '--out', run, '--resume');
+    expect(resumed.stderr).toContain(`Resuming at step ${step}`);
+    expect(resumed.code).toBe(0);
+    expect(weightsOf(run, 400)).toEqual(weightsOf(straight, 400));
+    expect(losses(run)).toEqual(losses(straight));
+  });
+
+  it('goes back to an earlier checkpoint, and forgets what came after it', async () => {
+    const run = join(folder(), 'run');
+    await diffusion(...train(run, '--steps', '20', '--set', 'training.checkpointEvery=5'));
+    const before = weightsOf(run, 20);
+    expect(checkpointSteps(run)).toEqual([10, 15, 20]);
+    await diffusion('train', '--backend', 'cpu', '--out', run, '--resume', '10', '--steps', '12');
+    expect(checkpointSteps(run)).toEqual([10, 12]);
+    expect(losses(run).at(-1)!.step).toBe(12);
+    await diffusion('train', '--backend', 'cpu', '--out', run, '--resume', 'latest', '--steps', '20');
+    // The rate decays towards the last step, so a run that once had another one is another run.
+    expect(weightsOf(run, 20)).not.toEqual(before);
+    expect(losses(run).map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+  });
+
+  it('always resumes after SIGKILL, whenever it comes, and ends where it would have without', {
+    timeout: 120_000,
+  }, async () => {
+    const constant = ['--set', 'training.decay=constant'];
+    const often = [...constant, '--set', 'training.checkpointEvery=1', '--set', 'training.keep=2'];
+    const run = join(folder(), 'run');
+    let reached = 0;
+    for (let kill = 0; kill < 20; kill++) {
+      const { child, end } = start(
+        train(run, ...often, '--steps', '100000', ...(kill === 0 ? [] : ['--resume'])),
+      );
+      // Counted from the first step, a moment that no two kills share; the first kills come before that.
+      child.stderr!.on('data', (text) => {
+        if (kill < 3 || String(text).includes('train '))
+          setTimeout(() => child.kill('SIGKILL'), 1 + kill * 7);
+      });
+      const { code, stderr } = await end;
+      expect(stderr.replace(/^(Training|Resuming|train ).*\n/gm, '')).toBe('');
+      expect(code).toBe(null);
+      const latest = checkpointSteps(run).at(-1) ?? 0;
+      expect(latest).toBeGreaterThanOrEqual(reached);
+      reached = latest;
+    }
+    expect(reached).toBeGreaterThan(0);
+    const last = String(reached + 1);
+    await diffusion('train', '--backend', 'cpu', '--out', run, '--resume', '--steps', last);
+    expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual([String(reached), last].sort());
+
+    const straight = join(folder(), 'run');
+    await diffusion(...train(straight, ...constant, '--steps', last));
+    expect(weightsOf(run, reached + 1)).toEqual(weightsOf(straight, reached + 1));
+    expect(losses(run)).toEqual(losses(straight));
+  });
+
+  it('refuses a folder that holds a run, and says what to do', async () => {
+    const run = join(folder(), 'run');
+    await diffusion(...train(run, '--steps', '2'));
+    const { code, stderr } = await diffusion(...train(run, '--steps', '2'));
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `error: ${run} holds a run already (at step 2): continue it with --resume, or choose another folder with --out.\n`,
+    );
+  });
+
+  it('says in one sentence that a folder cannot be written, or that the disk is full', async () => {
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    const { code, stderr } = await diffusion(...train(join(file, 'run'), '--steps', '2'));
+    expect([code, stderr]).toEqual([
+      1,
+      `error: The run cannot be written to ${file}/run: ${file}/run/checkpoints: a part of the path is not a folder.\n`,
+    ]);
+  });
+
+  it('keeps the last good checkpoint when the disk is full', async () => {
+    const run = join(folder(), 'run');
+    await diffusion(...train(run, '--steps', '4'));
+    const before = weightsOf(run, 4);
+    // Every write to /dev/full fails as on a disk without room.
+    rmSync(join(run, 'metrics.jsonl.tmp'), { force: true });
+    symlinkSync('/dev/full', join(run, 'metrics.jsonl.tmp'));
+    const { code, stderr } = await diffusion(...train(run, '--steps', '8', '--resume'));
+    expect([code, stderr.split('\n').at(-2)]).toEqual([
+      1,
+      `error: The run cannot be written to ${run}: the disk is full. The last good checkpoint is that of step 4.`,
+    ]);
+    expect(weightsOf(run, 4)).toEqual(before);
+  });
+
+  it('names the file of a checkpoint that is damaged', async () => {
+    const run = join(folder(), 'run');
+    await diffusion(...train(run, '--steps', '4', '--set', 'training.checkpointEvery=2'));
+    const model = join(run, 'checkpoints', '4', 'model.safetensors');
+    truncateSync(model, 100);
+    const { code, stderr } = await diffusion(...train(run, '--steps', '8', '--resume'));
+    expect(code).toBe(1);
+    expect(stderr.split('\n').at(-2)).toMatch(new RegExp(`^error: ${model} is damaged: .*\\.$`));
+    expect(checkpointSteps(run)).toEqual([2, 4]);
+    const earlier = await diffusion(...train(run, '--steps', '8', '--resume', '2'));
+    expect(earlier.code).toBe(0);
+  });
+
+  it('refuses a step that gives NaN, names the tensor and keeps the last good checkpoint', async () => {
+    const run = join(folder(), 'run');
+    const { code, stderr } = await diffusion(
+      ...train(run, '--steps', '50', '--lr', '1e30', '--set', 'training.checkpointEvery=1'),
+    );
+    expect(code).toBe(1);
+    expect(stderr.split('\n').at(-2)).toMatch(
+      /^error: Step \d+ was refused: .* holds (NaN|-?Infinity), .*\. The last good checkpoint is that of step \d+\. Try a lower learning rate \(--lr\)\.$/,
+    );
+    const step = checkpointSteps(run).at(-1)!;
+    const resumed = await diffusion(...train(run, '--steps', String(step + 1), '--lr', '1e-6', '--resume'));
+    expect(resumed.stderr).toContain(`Resuming at step ${step}`);
+  });
+});

@@ -1,0 +1,264 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSafetensors } from '@diffusion-ts/checkpoints';
+import { goldenPath } from '@diffusion-ts/testing';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { diffusion, folder, hash, start, TINY } from './cli.js';
+
+const CPU = ['--backend', 'cpu'];
+let points: string;
+let images: string;
+
+// A class-conditional U-Net of 1,000 parameters on 4×4 images in two classes.
+async function trainImages(): Promise<string> {
+  const path = folder();
+  const data = join(path, 'data');
+  for (const [name, grey] of [
+    ['dark', 30],
+    ['light', 220],
+  ] as const) {
+    mkdirSync(join(data, name), { recursive: true });
+    for (let i = 0; i < 4; i++) {
+      const file = join(data, name, `${i}.png`);
+      await sharp({
+        create: { width: 5, height: 4, channels: 3, background: { r: grey, g: grey, b: grey + i } },
+      })
+        .png()
+        .toFile(file);
+    }
+  }
+  const config = {
+    data: { kind: 'images', path: data, height: 4, width: 4, channels: 1, labels: true },
+    model: {
+      _class_name: 'UNet2DModel',
+      block_out_channels: [4, 4],
+      down_block_types: ['DownBlock2D', 'DownBlock2D'],
+      up_block_types: ['UpBlock2D', 'UpBlock2D'],
+      layers_per_block: 1,
+      norm_num_groups: 2,
+      attention_head_dim: 4,
+    },
+    process: { schedule: { kind: 'cosine', steps: 10 }, predicts: 'v' },
+    training: { steps: 4, batch: 4, learningRate: 0.01, sampleEvery: 0 },
+    sampling: { sampler: 'ddim', steps: 3, guidance: 0.5, count: 6 },
+  };
+  writeFileSync(join(path, 'tiny.json'), JSON.stringify(config));
+  const run = join(path, 'run');
+  const { code, stderr } = await diffusion(
+    'train',
+    '--config',
+    join(path, 'tiny.json'),
+    '--out',
+    run,
+    ...CPU,
+  );
+  expect([code, stderr.includes('error')]).toEqual([0, false]);
+  return run;
+}
+
+beforeAll(async () => {
+  points = join(folder(), 'run');
+  [images] = await Promise.all([
+    trainImages(),
+    diffusion('train', ...TINY, '--steps', '10', '--out', points),
+  ]);
+});
+
+describe('diffusion sample', () => {
+  it('draws the same image for the same seed whatever the batch', async () => {
+    const out = folder();
+    const draw = async (name: string, ...more: string[]) => {
+      const file = join(out, name);
+      const args = ['sample', images, '--sampler', 'ancestral', '--count', '7', '--seed', '3', '--out', file];
+      const { code, stdout, stderr } = await diffusion(...args, ...CPU, ...more);
+      expect([code, stdout]).toEqual([0, `${file}\n`]);
+      expect(stderr).toContain('sample 7/7');
+      return hash(file);
+    };
+    const [whole, single, three] = await Promise.all([
+      draw('whole.png'),
+      draw('single.png', '--batch', '1'),
+      draw('three.png', '--batch', '3'),
+    ]);
+    expect(single).toBe(whole);
+    expect(three).toBe(whole);
+    expect(await draw('other.png', '--seed', '4')).not.toBe(whole);
+  });
+
+  it('draws one class where one is asked for, and all in turns otherwise, each with a column', async () => {
+    const file = join(folder(), 'turns.png');
+    await diffusion('sample', images, '--out', file, ...CPU);
+    const { width, height } = await sharp(file).metadata();
+    // Two columns and three rows of cells 4 · 75 pixels wide.
+    expect([width, height]).toEqual([2 * 302 + 2, 3 * 302 + 2]);
+    await diffusion('sample', images, '--class', '1', '--count', '4', '--out', file, ...CPU);
+    expect((await sharp(file).metadata()).width).toBe(2 * 302 + 2);
+    const { code, stderr } = await diffusion('sample', images, '--class', '2', '--out', file, ...CPU);
+    expect([code, stderr]).toEqual([2, 'error: --class is 2: expected one of 0 … 1.\n']);
+  });
+
+  it('writes the reverse process as an animation, every n steps and its end', async () => {
+    const path = folder();
+    const gif = join(path, 'reverse.gif');
+    await diffusion(
+      'sample',
+      points,
+      '--steps',
+      '6',
+      '--every',
+      '2',
+      '--gif',
+      gif,
+      '--out',
+      join(path, 'p.svg'),
+      ...CPU,
+    );
+    const { pages, loop, delay } = await sharp(gif, { animated: true }).metadata();
+    expect([pages, loop, delay?.at(-1)]).toEqual([4, 0, 2000]);
+    expect(readFileSync(join(path, 'p.svg'), 'utf8')).toMatch(
+      /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/,
+    );
+  });
+
+  it('ends quietly with 130 on Ctrl-C', async () => {
+    const { child, end } = start(
+      ['sample', points, '--count', '2000000', '--batch', '100', ...CPU],
+      folder(),
+    );
+    child.stderr!.once('data', () => child.kill('SIGINT'));
+    const { code, stderr } = await end;
+    expect(code).toBe(130);
+    expect(stderr).not.toContain('error');
+  });
+
+  it('refuses more steps than the schedule has, and options that do not go together', async () => {
+    expect((await diffusion('sample', points, '--steps', '9', ...CPU)).stderr).toBe(
+      'error: --steps is 9, but the schedule has only 8.\n',
+    );
+    expect((await diffusion('sample', points, '--guidance', '1', ...CPU)).stderr).toMatch(
+      /^error: --guidance needs a model/,
+    );
+    const missing = await diffusion('sample', 'no/such/run', ...CPU);
+    expect([missing.code, missing.stderr]).toEqual([1, 'error: There is no run at no/such/run.\n']);
+  });
+});
+
+describe('diffusion evaluate', () => {
+  it('prints the bound term by term, keeps it with the run, and plots it', async () => {
+    const run = join(folder(), 'run');
+    cpSync(points, run, { recursive: true });
+    const { code, stdout } = await diffusion('evaluate', run, '--limit', '30', '--timesteps', '4', ...CPU);
+    expect(code).toBe(0);
+    const row = (name: string) => Number(new RegExp(`^  ${name}.*?(-?\\d+\\.\\d{4})`, 'm').exec(stdout)?.[1]);
+    expect(row('L_T') + row('L_\\{t-1\\}   7 transitions') + row('L_0')).toBeCloseTo(row('sum'), 3);
+    expect(stdout).toContain('Each example was evaluated at 4 of 8 timesteps');
+    expect(readFileSync(join(run, 'bound.svg'), 'utf8')).toContain('</svg>');
+    expect(readFileSync(join(run, 'report.html'), 'utf8')).toContain('The variational bound by t');
+
+    const json = await diffusion('evaluate', run, '--limit', '30', '--timesteps', '8', '--json', ...CPU);
+    const evaluation = JSON.parse(json.stdout);
+    expect(evaluation).toMatchObject({ images: 30, timesteps: 8, split: 'test', step: 10 });
+    expect(evaluation.terms.length).toBe(8);
+    expect(JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'))).toEqual(evaluation);
+  });
+});
+
+describe('diffusion inspect', () => {
+  it('shows model, blocks, process, checkpoints and the training curve of a run', async () => {
+    const { code, stdout } = await diffusion('inspect', images);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/UNet2DModel for images, 4×4×1, 2 classes: [\d,]+ parameters/);
+    expect(stdout).toMatch(/^ {2}down_blocks\.0 +\d+$/m);
+    expect(stdout).toContain('cosine schedule of 10 steps, predicts v');
+    expect(stdout).toContain('checkpoints at step 4');
+  });
+
+  it('shows the tensors of a safetensors file, and says what is wrong with another', async () => {
+    const file = goldenPath('unet-mnist/diffusion_pytorch_model.safetensors');
+    const { stdout } = await diffusion('inspect', file);
+    expect(stdout).toContain('tensors of F32: 280,177 numbers');
+    const other = await diffusion('inspect', goldenPath('unet-mnist/config.json'));
+    expect(other.code).toBe(1);
+    expect(other.stderr).toMatch(/^error: .* cannot be read as safetensors: .*\.\n$/);
+  });
+
+  it('does not mind a reader that has seen enough', async () => {
+    const { child, end } = start(['inspect', images]);
+    child.stdout!.destroy();
+    const { code, stderr } = await end;
+    expect([code, stderr]).toEqual([0, '']);
+  });
+});
+
+describe('diffusion convert', () => {
+  it('takes a folder of diffusers to a run and back with the same weights and the same config', async () => {
+    const path = folder();
+    const there = await diffusion('convert', goldenPath('unet-ddpm-cifar'), join(path, 'run'));
+    expect([there.code, there.stderr]).toEqual([0, '']);
+    expect((await diffusion('convert', join(path, 'run'), join(path, 'back'))).code).toBe(0);
+    const weights = 'diffusion_pytorch_model.safetensors';
+    expect(readSafetensors(readFileSync(join(path, 'back', weights))).tensors).toEqual(
+      readSafetensors(readFileSync(goldenPath(`unet-ddpm-cifar/${weights}`))).tensors,
+    );
+    const { _diffusers_version: _, ...config } = JSON.parse(
+      readFileSync(join(path, 'back', 'config.json'), 'utf8'),
+    );
+    const { _diffusers_version: __, ...golden } = JSON.parse(
+      readFileSync(goldenPath('unet-ddpm-cifar/config.json'), 'utf8'),
+    );
+    expect(config).toEqual(golden);
+  });
+
+  it('writes the scheduler of a run as diffusers names it', async () => {
+    const out = join(folder(), 'diffusers');
+    await diffusion('convert', images, out);
+    expect(JSON.parse(readFileSync(join(out, 'scheduler_config.json'), 'utf8'))).toEqual({
+      _class_name: 'DDPMScheduler',
+      num_train_timesteps: 10,
+      beta_schedule: 'squaredcos_cap_v2',
+      prediction_type: 'v_prediction',
+      variance_type: 'fixed_small',
+      rescale_betas_zero_snr: false,
+      clip_sample: true,
+    });
+    const sheets = [join(out, 'a.png'), join(out, 'b.png')] as const;
+    await diffusion('sample', images, '--out', sheets[0], ...CPU);
+    await diffusion('sample', out, '--out', sheets[1], ...CPU);
+    expect(hash(sheets[1])).toBe(hash(sheets[0]));
+  });
+
+  it('refuses what has no counterpart, and a folder that holds something', async () => {
+    const { code, stderr } = await diffusion('convert', points, join(folder(), 'out'));
+    expect([code, stderr]).toEqual([
+      1,
+      'error: diffusers has no counterpart of this MLP: only a UNet2DModel can be converted.\n',
+    ]);
+    expect((await diffusion('convert', images, images)).stderr).toBe(
+      `error: ${images} holds something already: choose another folder.\n`,
+    );
+    expect(existsSync(join(images, 'unet'))).toBe(false);
+  });
+});
+
+describe('the command line', () => {
+  it('says what was meant where a command or an option is misspelt, with exit code 2', async () => {
+    const command = await diffusion('trian');
+    expect([command.code, command.stderr]).toEqual([2, expect.stringContaining('Did you mean train?')]);
+    const option = await diffusion('train', '--presett', 'mnist');
+    expect([option.code, option.stderr]).toEqual([2, expect.stringContaining('Did you mean --preset?')]);
+    const value = await diffusion('train', '--preset', 'moons', '--steps', 'ten');
+    expect([value.code, value.stderr]).toEqual([
+      2,
+      expect.stringContaining('Expected a whole number of at least 1.'),
+    ]);
+  });
+
+  it('has help for every command, with exit code 0', async () => {
+    for (const command of ['train', 'sample', 'evaluate', 'inspect', 'convert']) {
+      const { code, stdout } = await diffusion(command, '--help');
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: diffusion ${command}`);
+    }
+  });
+});
