@@ -1,0 +1,1 @@
+export { hasNode, type NodeBackendInfo, type UseNodeOptions, useNode } from './use-node.js';

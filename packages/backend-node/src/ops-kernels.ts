@@ -1,0 +1,120 @@
+import type { Conv2DAttrs, GroupNormAttrs } from '@diffusion-ts/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { kernel } from './kernel.js';
+import type { NodeBackend, OpAttr } from './tfjs-node.js';
+
+/** The kernels of the contract of `@diffusion-ts/ops`: TensorFlow's convolutions and products, and ours (kernels/). */
+export const opsKernels: readonly tf.KernelConfig[] = [
+  kernel('DiffusionConv2D', (backend, { x, weight, bias }, attrs) => {
+    const y = backend.executeMultipleOutputs('Conv2D', convolution(backend, attrs), [x, weight], 1);
+    return withBias(backend, y, bias);
+  }),
+  kernel('DiffusionConv2DBackpropInput', (backend, { dy, weight }, { inputShape, ...attrs }) => {
+    const shape = tf.tensor1d(inputShape, 'int32');
+    const inputs = [shape, weight, dy];
+    const dx = backend.executeMultipleOutputs('Conv2DBackpropInput', convolution(backend, attrs), inputs, 1);
+    shape.dispose();
+    return dx;
+  }),
+  kernel('DiffusionConv2DBackpropFilter', (backend, { x, dy }, { filterShape, ...attrs }) => {
+    const shape = tf.tensor1d(filterShape, 'int32');
+    const inputs = [x, shape, dy];
+    const dweight = backend.executeMultipleOutputs(
+      'Conv2DBackpropFilter',
+      convolution(backend, attrs),
+      inputs,
+      1,
+    );
+    shape.dispose();
+    return dweight;
+  }),
+  kernel('DiffusionLinear', (backend, { x, weight, bias }) =>
+    withBias(backend, backend.executeMultipleOutputs('MatMul', [floats(backend)], [x, weight], 1), bias),
+  ),
+  kernel('DiffusionBiasGrad', (backend, { dy }) =>
+    backend.executeMultipleOutputs('DiffusionBiasGrad', [], [dy], 1),
+  ),
+  kernel('DiffusionSilu', (backend, { x }) => backend.executeMultipleOutputs('DiffusionSilu', [], [x], 1)),
+  kernel('DiffusionSiluGrad', (backend, { dy, x }) =>
+    backend.executeMultipleOutputs('DiffusionSiluGrad', [], [dy, x], 1),
+  ),
+  kernel('DiffusionGroupNorm', (backend, { x, scale, offset }, attrs) => {
+    const epsilon = { name: 'epsilon', type: backend.binding.TF_ATTR_FLOAT, value: attrs.epsilon };
+    const numbers = [...groupsAndSilu(backend, attrs), epsilon];
+    return backend.executeMultipleOutputs('DiffusionGroupNorm', numbers, [x, scale, offset], 3);
+  }),
+  kernel('DiffusionGroupNormGrad', (backend, { dy, x, scale, offset, mean, inverseDeviation }, attrs) =>
+    backend.executeMultipleOutputs(
+      'DiffusionGroupNormGrad',
+      groupsAndSilu(backend, attrs),
+      [dy, x, scale, offset, mean, inverseDeviation],
+      3,
+    ),
+  ),
+  kernel('DiffusionAttention', (backend, { q, k, v }) =>
+    backend.executeMultipleOutputs('DiffusionAttention', [], [q, k, v], 2),
+  ),
+  kernel('DiffusionAttentionGrad', (backend, { dy, q, k, v, y, logSumExp }) =>
+    backend.executeMultipleOutputs('DiffusionAttentionGrad', [], [dy, q, k, v, y, logSumExp], 3),
+  ),
+  kernel('DiffusionUpsampleNearest', (backend, { x }, { factor }) =>
+    backend.executeMultipleOutputs('DiffusionUpsampleNearest', [integer(backend, 'factor', factor)], [x], 1),
+  ),
+  kernel('DiffusionUpsampleNearestGrad', (backend, { dy }, { factor }) =>
+    backend.executeMultipleOutputs(
+      'DiffusionUpsampleNearestGrad',
+      [integer(backend, 'factor', factor)],
+      [dy],
+      1,
+    ),
+  ),
+  kernel('DiffusionAdamW', (backend, inputs, attrs) => {
+    const { count, step, learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm, emaDecay } = attrs;
+    const averages = emaDecay === undefined ? 0 : count;
+    const numbers = tf.tensor1d([
+      maxGradNorm ?? -1,
+      ...[beta1, 1 - beta1, beta2, 1 - beta2],
+      ...[1 - learningRate * weightDecay, learningRate / (1 - beta1 ** step)],
+      ...[1 / Math.sqrt(1 - beta2 ** step), epsilon, emaDecay ?? 0, 1 - (emaDecay ?? 0)],
+    ]);
+    const trees = [...(['param', 'grad', 'm', 'v'] as const), ...(averages ? (['ema'] as const) : [])];
+    const tensors = trees.flatMap((tree) => Array.from({ length: count }, (_, i) => inputs[`${tree}${i}`]!));
+    const outputs = backend.executeMultipleOutputs(
+      'DiffusionAdamW',
+      [integer(backend, 'N', count), integer(backend, 'E', averages)],
+      [numbers, ...tensors],
+      1 + 3 * count + averages,
+    );
+    numbers.dispose();
+    return outputs;
+  }),
+];
+
+/** Adds the bias where y lies, which no other tensor shares yet. */
+function withBias(backend: NodeBackend, y: tf.Tensor[], bias: tf.TensorInfo | undefined): tf.Tensor[] {
+  if (bias) backend.executeMultipleOutputs('DiffusionAddBias', [], [y[0]!, bias], 0);
+  return y;
+}
+
+function floats({ binding }: NodeBackend): OpAttr {
+  return { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };
+}
+
+function integer({ binding }: NodeBackend, name: string, value: number | number[]): OpAttr {
+  return { name, type: binding.TF_ATTR_INT, value };
+}
+
+function groupsAndSilu(backend: NodeBackend, { groups, activation }: GroupNormAttrs): OpAttr[] {
+  return [integer(backend, 'groups', groups), integer(backend, 'silu', activation === 'silu' ? 1 : 0)];
+}
+
+function convolution(backend: NodeBackend, { stride, padding }: Conv2DAttrs): OpAttr[] {
+  const { top, bottom, left, right } = padding;
+  const unpadded = top === 0 && bottom === 0 && left === 0 && right === 0;
+  return [
+    floats(backend),
+    integer(backend, 'strides', [1, stride, stride, 1]),
+    { name: 'padding', type: backend.binding.TF_ATTR_STRING, value: unpadded ? 'VALID' : 'EXPLICIT' },
+    ...(unpadded ? [] : [integer(backend, 'explicit_paddings', [0, 0, top, bottom, left, right, 0, 0])]),
+  ];
+}
