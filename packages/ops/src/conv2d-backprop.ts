@@ -65,9 +65,9 @@ export const backpropFilter: Run<'DiffusionConv2DBackpropFilter'> = defineKernel
     const [, outHeight, outWidth] = dy.shape;
     const image = tf.transpose(tf.reshape(x, [batch, height * width * inputs]));
     const filter = tf.transpose(tf.reshape(dy, [batch, outHeight * outWidth, outputs]), [1, 0, 2]);
-    // Where the stride left rows or columns unread, these are cut off.
-    const bottom = kernelHeight + (outHeight - 1) * stride - height - top;
-    const right = kernelWidth + (outWidth - 1) * stride - width - left;
+    // Rows and columns that the stride left unread need no padding, and what they add at the end is cut off.
+    const bottom = Math.max(0, kernelHeight + (outHeight - 1) * stride - height - top);
+    const right = Math.max(0, kernelWidth + (outWidth - 1) * stride - width - left);
     const dweight = convolve(
       tf.reshape(image, [1, height, width * inputs, batch]),
       tf.reshape(filter, [outHeight, outWidth, batch, outputs]),
@@ -76,7 +76,8 @@ export const backpropFilter: Run<'DiffusionConv2DBackpropFilter'> = defineKernel
         dilations: [stride, stride * inputs],
       },
     );
-    return [tf.reshape(dweight, filterShape)];
+    const read = tf.slice(dweight, [0, 0, 0, 0], [1, kernelHeight, kernelWidth * inputs, outputs]);
+    return [tf.reshape(read, filterShape)];
   },
 );
 

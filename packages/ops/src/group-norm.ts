@@ -53,11 +53,11 @@ const kernel = defineKernel(
       const mean = meanOverPositions(tf.reshape(t, [batch, positions, channels]));
       return tf.mean(tf.reshape(mean, [batch, groups, channels / groups]), 2);
     };
-    // The variance is taken about the rounded mean, and corrected for its rounding: large means do not cancel.
+    // A variance about the mean does not cancel where the mean is large; what the mean lost is put right at the end.
     const roundedMean = groupMean(x);
     const centred = tf.sub(join(x), repeat(perChannel(roundedMean, channels)));
     const rounding = groupMean(centred);
-    const variance = tf.sub(groupMean(tf.square(centred)), tf.square(rounding));
+    const variance = groupMean(tf.square(centred));
     const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
 
     const factor = tf.mul(perChannel(inverseDeviation, channels), scale);

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { scaledDotProductAttention } from '../../src/index.js';
 import { type Array64, array64, expectConforms, finiteDifferences, normal, toTensor } from './reference.js';
+import { watchKernel } from './watch-kernel.js';
 
 type Tensors = [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
 
@@ -49,6 +50,23 @@ export function attentionConforms(): void {
         const y = scaledDotProductAttention(q.toTensor() as tf.Tensor4D, v, v).arraySync();
         expect(y[0]![1]![2]!.every(Number.isNaN)).toBe(true);
         expectAllClose([...y[0]![0]!.flat(), ...y[1]!.flat(2)], Array(36).fill(1));
+      });
+    });
+
+    it('hands its gradient the result and the log-sum-exp of the scores', () => {
+      tf.tidy(() => {
+        const [q, k, v] = [1, 2, 3].map((seed) => toTensor(normal(seed, [2, 1, 3, 4]))) as Tensors;
+        watchKernel(
+          'DiffusionAttentionGrad',
+          ['q', 'k', 'v'],
+          ({ y, logSumExp }) => {
+            const scores = tf.mul(tf.matMul(q, k, false, true), 0.5);
+            expect(logSumExp!.shape).toEqual([2, 1, 3]);
+            expectAllClose(logSumExp!, tf.logSumExp(scores, 3));
+            expectAllClose(y!, tf.matMul(tf.softmax(scores), v));
+          },
+          () => tf.grad((t) => scaledDotProductAttention(t as tf.Tensor4D, k, v))(q),
+        );
       });
     });
 

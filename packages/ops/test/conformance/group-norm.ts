@@ -1,8 +1,9 @@
-import { expectNoLeak } from '@diffusion-ts/testing';
+import { expectAllClose, expectNoLeak } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { groupNorm } from '../../src/index.js';
 import { type Array64, array64, expectConforms, finiteDifferences, normal, toTensor } from './reference.js';
+import { watchKernel } from './watch-kernel.js';
 
 interface Options {
   groups: number;
@@ -67,6 +68,37 @@ export function groupNormConforms(): void {
         { y: normalise(options, x, scale, offset), gradients: () => [] },
         [x, scale, offset],
       );
+    });
+
+    it('hands its gradient the mean and the inverse deviation of each group, to float32', () => {
+      tf.tidy(() => {
+        const x = tf.add(toTensor(normal(1, [2, 28, 28, 4])), 1000);
+        const members = [0, 1, 2, 3].map((group) =>
+          [...x.dataSync()].filter(
+            (_, i) => 2 * Math.floor(i / (784 * 4)) + Math.floor((i % 4) / 2) === group,
+          ),
+        );
+        const means = members.map((group) => group.reduce((a, b) => a + b) / group.length);
+        const variances = members.map(
+          (group, i) => group.reduce((sum, value) => sum + (value - means[i]!) ** 2, 0) / group.length,
+        );
+        watchKernel(
+          'DiffusionGroupNormGrad',
+          ['x', 'scale', 'offset'],
+          ({ mean, inverseDeviation }) => {
+            expect([mean!.shape, inverseDeviation!.shape]).toEqual([
+              [2, 2],
+              [2, 2],
+            ]);
+            expectAllClose(mean!, means, { relative: 2e-7, absolute: 0 });
+            expectAllClose(
+              inverseDeviation!,
+              variances.map((variance) => 1 / Math.sqrt(variance + 0.5)),
+            );
+          },
+          () => tf.grad((t) => groupNorm(t, tf.ones([4]), tf.zeros([4]), { groups: 2, epsilon: 0.5 }))(x),
+        );
+      });
     });
 
     it('turns a constant into the offset', () => {
