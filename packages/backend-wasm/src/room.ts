@@ -1,6 +1,7 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { binary } from '#binary';
 import type { Exports } from './exports.js';
+import { forSharedMemory } from './shared-memory.js';
 
 /** What the kernels use of tfjs's wasm backend. */
 export interface WasmBackend {
@@ -40,12 +41,26 @@ export interface Room {
   ) => number;
 }
 
-let compiled: WebAssembly.Module | undefined;
+const modules: { plain?: WebAssembly.Module; shared?: WebAssembly.Module } = {};
 const rooms = new WeakMap<WasmBackend, Room>();
 
-/** Compiles the kernels ahead of their first use: a page must not do that synchronously. */
-export async function compile(): Promise<void> {
-  compiled ??= await WebAssembly.compile(binary);
+function memoryOf({ wasm }: WasmBackend): WebAssembly.Memory {
+  const memory = wasm.wasmMemory ?? wasm.asm?.memory;
+  if (memory === undefined)
+    throw new TypeError('this build of the wasm backend keeps its memory out of reach');
+  return memory;
+}
+
+/** Which module fits the memory, and its bytes. */
+function bytesFor(memory: WebAssembly.Memory): ['plain' | 'shared', Uint8Array<ArrayBuffer>] {
+  const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  return isShared ? ['shared', forSharedMemory(binary)] : ['plain', binary];
+}
+
+/** Compiles the kernels ahead of their first use: a page should not do that synchronously. */
+export async function prepare(backend: WasmBackend): Promise<void> {
+  const [kind, bytes] = bytesFor(memoryOf(backend));
+  modules[kind] ??= await WebAssembly.compile(bytes);
 }
 
 /** The room of a backend, made when the first kernel runs on it. */
@@ -60,11 +75,10 @@ export function roomOf(backend: WasmBackend): Room {
 
 function makeRoom(backend: WasmBackend): Room {
   const { wasm } = backend;
-  const memory = wasm.wasmMemory ?? wasm.asm?.memory;
-  if (memory === undefined)
-    throw new TypeError('the memory of this build of the wasm backend is out of reach');
-  compiled ??= new WebAssembly.Module(binary);
-  const kernels = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
+  const memory = memoryOf(backend);
+  const [kind, bytes] = bytesFor(memory);
+  modules[kind] ??= new WebAssembly.Module(bytes);
+  const kernels = new WebAssembly.Instance(modules[kind], { env: { memory } }).exports as unknown as Exports;
 
   const allocate = (bytes: number): number => {
     const address = wasm._malloc(bytes) >>> 0;

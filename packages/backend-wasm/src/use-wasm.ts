@@ -1,7 +1,7 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { opsKernels } from './ops-kernels.js';
-import { compile } from './room.js';
+import { prepare, type WasmBackend } from './room.js';
 import { registerTfjsKernels } from './tfjs-kernels.js';
 
 export interface UseWasmOptions {
@@ -22,8 +22,8 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
     throw new Error('backend-wasm needs WebAssembly SIMD, which this engine does not have');
   }
   if (wasmPaths !== undefined) setWasmPaths(wasmPaths);
-  await compile();
   if (!(await tf.setBackend('wasm'))) throw new Error('the wasm backend of tfjs did not start');
+  await prepare(tf.backend() as unknown as WasmBackend);
   if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
   for (const config of opsKernels) tf.registerKernel(config);
   registerTfjsKernels();
