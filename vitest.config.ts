@@ -1,18 +1,18 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Packages resolve each other's sources, so that a test sees an edit without a build.
 const conditions = ['@diffusion-ts/source'];
 
-const projects = ['packages', 'apps', 'bench']
-  .flatMap((folder) =>
-    folder === 'bench' ? ['bench'] : readdirSync(folder).map((name) => `${folder}/${name}`),
-  )
-  .filter((root) => existsSync(`${root}/package.json`))
+const projects = ['packages', 'apps']
+  .flatMap((folder) => readdirSync(join(import.meta.dirname, folder), { withFileTypes: true }))
+  .map((entry) => join(entry.parentPath, entry.name))
+  .filter((root) => existsSync(join(root, 'package.json')))
   .map((root) => ({
     extends: true as const,
     root,
-    test: { name: (JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { name: string }).name },
+    test: { name: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string }).name },
   }));
 
 export default defineConfig({
