@@ -55,6 +55,10 @@ const cases: [string, Case][] = [
     'a stride beyond the kernel',
     { image: [1, 8, 9, 2, 3], kernel: [2, 2], stride: 3, padding: sides(0, 1, 0, 0) },
   ],
+  [
+    'a kernel on padding alone',
+    { image: [1, 1, 1, 2, 3], kernel: [1, 1], stride: 3, padding: sides(2, 0, 0, 0) },
+  ],
   ['a 5 × 5 kernel', { image: [2, 8, 7, 3, 4], kernel: [5, 5], stride: 1, padding: sides(2) }],
   ['an even kernel', { image: [2, 5, 6, 3, 2], kernel: [4, 2], stride: 1, padding: sides(1, 2, 0, 1) }],
   ['a row as kernel', { image: [2, 4, 7, 2, 3], kernel: [1, 3], stride: 1, padding: sides(0, 0, 1, 1) }],
