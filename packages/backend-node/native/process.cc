@@ -1,32 +1,53 @@
-// What is set in the process before libtensorflow is loaded, which speaks while it starts: an addon of its own, that
-// links with TensorFlow's small framework library alone.
+// What is done to the process around the loading of libtensorflow: an addon of its own, that needs none of it.
+#include <fcntl.h>
 #include <node_api.h>
-
-#include <cstdlib>
+#include <unistd.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
-// TensorFlow reads TF_CPP_MIN_LOG_LEVEL for its own messages, but Abseil, through which newer ones log, does not. The
-// name has Abseil's version in it: in a libtensorflow with another one it is missing, and only the quiet is lost.
-namespace absl {
-inline namespace lts_20250814 {
-enum class LogSeverityAtLeast : int;
-__attribute__((weak)) void SetMinLogLevel(LogSeverityAtLeast);
-}  // namespace lts_20250814
-}  // namespace absl
+namespace {
 
-static napi_value init(napi_env, napi_value exports) {
-  const char *level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
-  if (level && absl::SetMinLogLevel) absl::SetMinLogLevel(static_cast<absl::LogSeverityAtLeast>(std::atoi(level)));
+int savedStderr = -1;
+
+// libtensorflow speaks while it is loaded, before any of its log levels can be set.
+napi_value muteStderr(napi_env, napi_callback_info) {
+  const int nowhere = open("/dev/null", O_WRONLY);
+  savedStderr = dup(STDERR_FILENO);
+  dup2(nowhere, STDERR_FILENO);
+  close(nowhere);
+  return nullptr;
+}
+
+napi_value unmuteStderr(napi_env, napi_callback_info) {
+  dup2(savedStderr, STDERR_FILENO);
+  close(savedStderr);
+  return nullptr;
+}
+
+// A step makes and frees the same tensors as the one before. By default glibc maps and unmaps each large one, and the
+// system clears its pages every time; kept in the heap, they are cleared once.
+napi_value keepMemory(napi_env, napi_callback_info) {
 #ifdef __GLIBC__
-  // A step makes and frees the same tensors as the one before. By default glibc maps and unmaps each large one, and the
-  // kernel clears its pages every time; kept in the heap, they are cleared once.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
+  return nullptr;
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  const auto add = [&](const char *name, napi_callback callback) {
+    napi_value function;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+    napi_set_named_property(env, exports, name, function);
+  };
+  add("muteStderr", muteStderr);
+  add("unmuteStderr", unmuteStderr);
+  add("keepMemory", keepMemory);
   return exports;
 }
+
+}  // namespace
 
 NAPI_MODULE(diffusion_process, init)

@@ -1,6 +1,6 @@
 import type { KernelName, Kernels } from '@diffusion-ts/ops';
 import type { KernelConfig, KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
-import type { NodeBackend } from './tfjs-node.js';
+import type { NodeBackend, OpAttr } from './tfjs-node.js';
 
 /** The inputs of a kernel of the contract as a backend sees them. */
 type Infos<K extends KernelName> = { [I in keyof Kernels[K]['inputs']]: TensorInfo };
@@ -13,4 +13,14 @@ export function kernel<K extends KernelName>(
   const kernelFunc = (({ inputs, attrs, backend }) =>
     run(backend as NodeBackend, inputs as Infos<K>, attrs as unknown as Kernels[K]['attrs'])) as KernelFunc;
   return { kernelName, backendName: 'tensorflow', kernelFunc };
+}
+
+/** The attribute that says that an operation of TensorFlow works on float32. */
+export function floats({ binding }: NodeBackend): OpAttr {
+  return { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };
+}
+
+/** An attribute of whole numbers. */
+export function integer({ binding }: NodeBackend, name: string, value: number | number[]): OpAttr {
+  return { name, type: binding.TF_ATTR_INT, value };
 }

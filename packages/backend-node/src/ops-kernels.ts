@@ -1,33 +1,13 @@
-import type { Conv2DAttrs, GroupNormAttrs } from '@diffusion-ts/ops';
+import type { GroupNormAttrs } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { kernel } from './kernel.js';
+import { withBias } from './bias.js';
+import { convolutionKernels } from './convolution.js';
+import { floats, integer, kernel } from './kernel.js';
 import type { NodeBackend, OpAttr } from './tfjs-node.js';
 
 /** The kernels of the contract of `@diffusion-ts/ops`: TensorFlow's convolutions and products, and ours (kernels/). */
 export const opsKernels: readonly tf.KernelConfig[] = [
-  kernel('DiffusionConv2D', (backend, { x, weight, bias }, attrs) => {
-    const y = backend.executeMultipleOutputs('Conv2D', convolution(backend, attrs), [x, weight], 1);
-    return withBias(backend, y, bias);
-  }),
-  kernel('DiffusionConv2DBackpropInput', (backend, { dy, weight }, { inputShape, ...attrs }) => {
-    const shape = tf.tensor1d(inputShape, 'int32');
-    const inputs = [shape, weight, dy];
-    const dx = backend.executeMultipleOutputs('Conv2DBackpropInput', convolution(backend, attrs), inputs, 1);
-    shape.dispose();
-    return dx;
-  }),
-  kernel('DiffusionConv2DBackpropFilter', (backend, { x, dy }, { filterShape, ...attrs }) => {
-    const shape = tf.tensor1d(filterShape, 'int32');
-    const inputs = [x, shape, dy];
-    const dweight = backend.executeMultipleOutputs(
-      'Conv2DBackpropFilter',
-      convolution(backend, attrs),
-      inputs,
-      1,
-    );
-    shape.dispose();
-    return dweight;
-  }),
+  ...convolutionKernels,
   kernel('DiffusionLinear', (backend, { x, weight, bias }) =>
     withBias(backend, backend.executeMultipleOutputs('MatMul', [floats(backend)], [x, weight], 1), bias),
   ),
@@ -90,31 +70,6 @@ export const opsKernels: readonly tf.KernelConfig[] = [
   }),
 ];
 
-/** Adds the bias where y lies, which no other tensor shares yet. */
-function withBias(backend: NodeBackend, y: tf.Tensor[], bias: tf.TensorInfo | undefined): tf.Tensor[] {
-  if (bias) backend.executeMultipleOutputs('DiffusionAddBias', [], [y[0]!, bias], 0);
-  return y;
-}
-
-function floats({ binding }: NodeBackend): OpAttr {
-  return { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };
-}
-
-function integer({ binding }: NodeBackend, name: string, value: number | number[]): OpAttr {
-  return { name, type: binding.TF_ATTR_INT, value };
-}
-
 function groupsAndSilu(backend: NodeBackend, { groups, activation }: GroupNormAttrs): OpAttr[] {
   return [integer(backend, 'groups', groups), integer(backend, 'silu', activation === 'silu' ? 1 : 0)];
-}
-
-function convolution(backend: NodeBackend, { stride, padding }: Conv2DAttrs): OpAttr[] {
-  const { top, bottom, left, right } = padding;
-  const unpadded = top === 0 && bottom === 0 && left === 0 && right === 0;
-  return [
-    floats(backend),
-    integer(backend, 'strides', [1, stride, stride, 1]),
-    { name: 'padding', type: backend.binding.TF_ATTR_STRING, value: unpadded ? 'VALID' : 'EXPLICIT' },
-    ...(unpadded ? [] : [integer(backend, 'explicit_paddings', [0, 0, top, bottom, left, right, 0, 0])]),
-  ];
 }

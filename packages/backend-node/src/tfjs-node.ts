@@ -29,6 +29,9 @@ export interface NodeBackend extends tf.KernelBackend {
   ): tf.Tensor[];
 }
 
+/** native/process.cc */
+type ProcessAddon = Record<'muteStderr' | 'unmuteStderr' | 'keepMemory', () => void>;
+
 /** The name under which tfjs-node's code, as `npm run native` lays it out, finds the tfjs-core of this process. */
 export const CORE = 'diffusion-ts.tfjs-core';
 
@@ -37,8 +40,15 @@ export function loadTfjsNode({ process, addon, tfjsNode }: Build): { backend: No
   restoreUtil();
   Object.assign(globalThis, { [Symbol.for(CORE)]: tf });
   const require = createRequire(join(tfjsNode, 'dist', 'index.js'));
-  require(process);
-  const binding = require(addon) as NodeBackend['binding'];
+  const { muteStderr, unmuteStderr, keepMemory } = require(process) as ProcessAddon;
+  keepMemory();
+  muteStderr();
+  let binding: NodeBackend['binding'];
+  try {
+    binding = require(addon);
+  } finally {
+    unmuteStderr();
+  }
   require('./register_all_kernels');
   const { NodeJSKernelBackend } = require('./nodejs_kernel_backend') as {
     NodeJSKernelBackend: new (binding: NodeBackend['binding'], packageName: string) => NodeBackend;

@@ -43,17 +43,15 @@ export async function compileAddons(
       return object;
     }),
   );
-  const darwin = process.platform === 'darwin';
   const link = async (name: string, parts: string[], libraries: string[]): Promise<string> => {
     const file = join(folder, name);
-    // The name that silences the log is looked for, not asked for: to a linker that looks as if nothing were needed.
-    const kind = darwin ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-Wl,--no-as-needed'];
+    const kind = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
     const paths = libraries.map((library) => join(lib, library));
     await run(compiler, [...kind, ...parts, ...paths, '-pthread', `-Wl,-rpath,${lib}`, '-o', file]);
     return file;
   };
   return {
-    process: await link('process.node', [processObject!], [framework]),
+    process: await link('process.node', [processObject!], []),
     addon: await link('tfjs_binding.node', objects, [main, framework]),
   };
 }
