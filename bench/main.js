@@ -1,0 +1,54 @@
+// npm run bench -- <suite> [--json] [--cpu-time] [--only <text>]
+//
+// Every system runs in a process of its own and prints a line of JSON for each case; one that is not installed is named
+// and left out. --cpu-time measures what the process computed instead of how long it took: on a machine that does other
+// things, that is what can be compared.
+
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { runSystem } from './run-system.js';
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, 'cpu-time': { type: 'boolean' }, only: { type: 'string' } },
+});
+const suites = readdirSync(new URL('suites', import.meta.url)).map((name) => name.replace('.js', ''));
+const [suite] = positionals;
+if (!suites.includes(suite)) {
+  console.error(`usage: npm run bench -- <${suites.join(' | ')}> [--json] [--cpu-time] [--only <text>]`);
+  process.exit(2);
+}
+const { systems, bars } = await import(`./suites/${suite}.js`);
+
+const rows = [];
+for (const system of systems) {
+  for await (const row of runSystem(suite, system, values)) {
+    rows.push(row);
+    if (values.json) console.log(JSON.stringify(row));
+    else console.error(`${row.system}: ${row.case} ${row.median_ms.toFixed(3)} ms`);
+  }
+}
+if (!values.json) {
+  const time = (name, system) => rows.find((row) => row.case === name && row.system === system)?.median_ms;
+  const lines = [...new Set(rows.map((row) => row.case))].map((name) => {
+    const times = systems.map(({ name: system }) => [system, time(name, system)?.toPrecision(3)]);
+    return { case: name, ...Object.fromEntries(times.filter(([, ms]) => ms !== undefined)) };
+  });
+  console.table(lines);
+  console.table(
+    bars.flatMap(({ case: name, system, than, against, atLeast }) => {
+      const [ours, theirs] = [time(name, system), time(than ?? name, against)];
+      if (ours === undefined || theirs === undefined) return [];
+      const ratio = theirs / ours;
+      return [
+        {
+          case: name,
+          against: `${against}${than ? `, ${than}` : ''}`,
+          ratio: ratio.toFixed(2),
+          bar: atLeast,
+          met: ratio >= atLeast,
+        },
+      ];
+    }),
+  );
+}
