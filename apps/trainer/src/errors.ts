@@ -21,12 +21,18 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an input/output error',
 };
 
+// What the backends say where memory is at its end; wasm's allocator gives an address that does not exist.
+const OUT_OF_MEMORY = /memory access out of bounds|allocation failed|out of memory|\boom\b|enlarge memory/i;
+
 /** One sentence for whatever was thrown. */
 export function sentence(error: unknown): string {
   if (error instanceof Error) {
     const { code, path } = error as NodeJS.ErrnoException;
     const system = code === undefined ? undefined : SYSTEM[code];
     if (system !== undefined) return `${path === undefined ? '' : `${path}: `}${system}`;
+    if (OUT_OF_MEMORY.test(error.message)) {
+      return 'The backend ran out of memory: take fewer examples at a time (--batch, or --set training.microBatch=n)';
+    }
     return error.message;
   }
   return String(error);
@@ -34,6 +40,6 @@ export function sentence(error: unknown): string {
 
 /** Says on stderr what was thrown, in one sentence (with DEBUG set: all of it), and returns the exit code. */
 export function fail(error: unknown): number {
-  console.error(process.env.DEBUG ? error : `error: ${sentence(error)}`);
+  console.error(process.env.DEBUG ? error : `error: ${sentence(error).replace(/\.?$/, '.')}`);
   return error instanceof Refusal ? error.exitCode : 1;
 }

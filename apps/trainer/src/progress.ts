@@ -25,7 +25,6 @@ export function progress(
       barCompleteChar: '━',
       barIncompleteChar: '─',
       barsize: 24,
-      hideCursor: true,
       gracefulExit: false,
       emptyOnZero: true,
     });

@@ -28,6 +28,9 @@ interface TrainOptions {
   resume?: 'latest' | number;
 }
 
+// How the reader has called this: by the script of the repository, or by its own name.
+const CALL = process.env.npm_lifecycle_event === 'diffusion' ? 'npm run diffusion --' : 'diffusion';
+
 export const trainCommand: Command = new Command('train')
   .description('Train a model, or go on training one.')
   .option('--config <file>', 'a JSON file with the settings; what it leaves out has a default')
@@ -96,11 +99,11 @@ async function trainAction(options: TrainOptions): Promise<void> {
   try {
     const step = await trainRun({ run, config, from, signal: interrupt.signal });
     if (step < config.training.steps) {
-      console.error(`Saved step ${step}. Go on with: diffusion train --out ${run} --resume`);
+      console.error(`Saved step ${step}. Go on with: ${CALL} train --out ${run} --resume`);
     } else {
       const { finishRun } = await import('../finish-run.js');
       await finishRun(run, interrupt.signal);
-      console.error(`Done. Look at ${run}/report.html, or draw more with: diffusion sample ${run}`);
+      console.error(`Done. Look at ${run}/report.html, or draw more with: ${CALL} sample ${run}`);
     }
   } finally {
     interrupt.release();
