@@ -13,6 +13,7 @@ export {
 export { add, copyRows, relu, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
 export { gemm, gemmScratch } from './gemm';
 export { groupNorm, groupNormGradient, groupNormScratch } from './group-norm';
+export { normal, uniform } from './random';
 export {
   transposeTaps,
   winograd,

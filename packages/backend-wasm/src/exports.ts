@@ -40,6 +40,24 @@ export interface Exports {
   depthwiseFilterGradient(x: number, n: number, dy: number, dw: number): void;
   depthwiseInputGradient(dy: number, n: number, w: number, dx: number): void;
   relu(x: number, count: number): void;
+  normal(
+    to: number,
+    rows: number,
+    columns: number,
+    firstRow: number,
+    draw: number,
+    k0: number,
+    k1: number,
+  ): void;
+  uniform(
+    to: number,
+    rows: number,
+    columns: number,
+    firstRow: number,
+    draw: number,
+    k0: number,
+    k1: number,
+  ): void;
   copyRows(to: number, toStride: number, from: number, fromStride: number, rows: number, count: number): void;
   gemm(
     a: number,

@@ -1,6 +1,7 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { opsKernels } from './ops-kernels.js';
+import { randomKernels } from './random-kernels.js';
 import { prepare, type WasmBackend } from './room.js';
 import { registerTfjsKernels } from './tfjs-kernels.js';
 
@@ -25,6 +26,6 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
   if (!(await tf.setBackend('wasm'))) throw new Error('the wasm backend of tfjs did not start');
   await prepare(tf.backend() as unknown as WasmBackend);
   if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
-  for (const config of opsKernels) tf.registerKernel(config);
+  for (const config of [...opsKernels, ...randomKernels]) tf.registerKernel(config);
   registerTfjsKernels();
 }

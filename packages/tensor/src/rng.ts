@@ -20,6 +20,19 @@ export interface Rng {
   rows(first: number): Rng;
 }
 
+/**
+ * The attributes of the kernels `DiffusionNormal` and `DiffusionUniform`, which a backend may register: one float32
+ * tensor of `shape`, drawn row by row like `Rng.normal` and `Rng.uniform`, from the key, the first row and the draw.
+ */
+export interface RandomAttrs {
+  shape: number[];
+  rows: number;
+  k0: number;
+  k1: number;
+  firstRow: number;
+  draw: number;
+}
+
 // The last word of the counter keeps draws and forks apart.
 const DRAW = 0;
 const FORK_NUMBER = 1;
@@ -63,8 +76,19 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
     return [total, shape[0] ?? 1];
   };
 
+  /** Draws by a kernel of the active backend, if it has one that gives the same bits. */
+  const drawnThere = (kernelName: string, shape: readonly number[]): tf.Tensor | undefined => {
+    const [total, rows] = size(shape);
+    if (total === 0 || tf.getKernel(kernelName, tf.getBackend()) === undefined) return undefined;
+    const attrs: RandomAttrs = { shape: [...shape], rows, k0, k1, firstRow, draw };
+    draw += 1;
+    return tf.engine().runKernel(kernelName, {}, { ...attrs });
+  };
+
   return {
     normal(shape) {
+      const there = drawnThere('DiffusionNormal', shape);
+      if (there !== undefined) return there;
       const [total, rows] = size(shape);
       const values = fill(new Float32Array(total), rows, (numbers, words) => {
         boxMuller(numbers, 0, words[0]!, words[1]!);
@@ -73,6 +97,8 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
       return tf.tensor(values, [...shape], 'float32');
     },
     uniform(shape) {
+      const there = drawnThere('DiffusionUniform', shape);
+      if (there !== undefined) return there;
       const [total, rows] = size(shape);
       const values = fill(new Float32Array(total), rows, (numbers, words) => {
         for (let i = 0; i < 4; i++) numbers[i] = (words[i]! >>> 8) * 2 ** -24;
