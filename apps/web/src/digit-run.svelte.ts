@@ -1,0 +1,126 @@
+// The run on digits, kept while the visitor moves between the pages; the worker stores it for later visits.
+
+import { announce } from './announce.svelte.js';
+import { run as runJob } from './lab.svelte.js';
+import type { DigitsProgress, DigitsStatus } from './worker/digits.js';
+
+const SAMPLE_EVERY = 25;
+/** How much of the average a step leaves, once there have been enough of them. */
+const KEEP = 0.93;
+
+interface Picture {
+  readonly step: number;
+  readonly images: Float32Array;
+}
+
+class DigitRun {
+  status = $state.raw<DigitsStatus | undefined>();
+  /** What keeps the run from being there, while it is opened. */
+  opening = $state('');
+  error = $state('');
+  training = $state(false);
+  step = $state(0);
+  imagesPerSecond = $state(0);
+  /** The step that is stored. */
+  stored = $state(0);
+  steps = $state.raw<number[]>([]);
+  losses = $state.raw<number[]>([]);
+  smooth = $state.raw<number[]>([]);
+  /** Averages of the loss in each quarter of the schedule. */
+  quartiles = $state.raw<number[][]>([[], [], [], []]);
+  pictures = $state.raw<Picture[]>([]);
+}
+
+export const digits = new DigitRun();
+let stopper: AbortController | undefined;
+
+/** Loads the data, and what was stored; `batch` counts for a run that has not begun. */
+export async function openDigits(batch: number): Promise<void> {
+  if (digits.training) return;
+  digits.opening ||= 'Opening';
+  try {
+    const status = await runJob(
+      'digits/open',
+      { batch },
+      { onProgress: (doing) => (digits.opening = doing) },
+    );
+    take(status);
+  } catch (error) {
+    digits.error = (error as Error).message;
+  }
+  digits.opening = '';
+}
+
+/** Another run has taken the place of this one. */
+export function replaceDigits(status: DigitsStatus): void {
+  Object.assign(digits, {
+    steps: [],
+    losses: [],
+    smooth: [],
+    quartiles: [[], [], [], []],
+    pictures: [],
+    stored: 0,
+    imagesPerSecond: 0,
+    error: '',
+  });
+  take(status);
+}
+
+export async function trainDigits(): Promise<void> {
+  if (digits.training) return;
+  digits.training = true;
+  digits.error = '';
+  stopper = new AbortController();
+  try {
+    take(
+      await runJob(
+        'digits/train',
+        { sampleEvery: SAMPLE_EVERY },
+        { onProgress: report, signal: stopper.signal },
+      ),
+    );
+    announce(`Paused after ${digits.step} steps.`);
+  } catch (error) {
+    digits.error = (error as Error).message;
+  }
+  digits.training = false;
+}
+
+export function pauseDigits(): void {
+  stopper?.abort();
+}
+
+function take(status: DigitsStatus): void {
+  digits.status = status;
+  digits.step = status.step;
+  if (status.step > 0 && digits.error === '') digits.stored = status.step;
+  if (status.samples) show({ step: status.step, images: status.samples });
+}
+
+function show(picture: Picture): void {
+  if (digits.pictures.at(-1)?.step === picture.step) return;
+  digits.pictures = [...digits.pictures, picture];
+}
+
+function report({ step, loss, quartiles, imagesPerSecond, samples, notStored }: DigitsProgress): void {
+  digits.step = step;
+  digits.imagesPerSecond = imagesPerSecond;
+  digits.steps = [...digits.steps, step];
+  digits.losses = [...digits.losses, loss];
+  digits.smooth = [...digits.smooth, average(digits.smooth, loss)];
+  digits.quartiles = digits.quartiles.map((values, i) => [...values, average(values, quartiles[i])]);
+  if (samples) {
+    show({ step, images: samples });
+    if (notStored === undefined) digits.stored = step;
+    else digits.error = notStored;
+  }
+}
+
+/** What follows on the averages so far. */
+function average(averages: readonly number[], value: number | undefined): number {
+  const before = averages.at(-1);
+  if (value === undefined) return before ?? Number.NaN;
+  if (before === undefined || Number.isNaN(before)) return value;
+  const keep = Math.min(KEEP, averages.length / (averages.length + 1));
+  return keep * before + (1 - keep) * value;
+}

@@ -1,0 +1,68 @@
+/** Height, width and channels (1 or 3). */
+export type ImageShape = readonly [height: number, width: number, channels: number];
+
+export interface ImageSheet {
+  /** In [−1, 1], one image after the other; undefined draws empty places. */
+  readonly values: Float32Array | undefined;
+  readonly shape: ImageShape;
+  readonly count: number;
+  readonly columns: number;
+  /** Transparent pixels between the images. */
+  readonly gap: number;
+}
+
+/** Draws images on a canvas, a pixel for a pixel, and makes it as large as that takes. */
+export function drawImages(
+  canvas: HTMLCanvasElement,
+  { values, shape, count, columns, gap }: ImageSheet,
+): void {
+  const [height, width] = shape;
+  const rows = Math.ceil(count / columns);
+  canvas.width = columns * (width + gap) - gap;
+  canvas.height = rows * (height + gap) - gap;
+  const context = canvas.getContext('2d')!;
+  const size = height * width * shape[2];
+  for (let i = 0; i < count; i++) {
+    const x = (i % columns) * (width + gap);
+    const y = Math.floor(i / columns) * (height + gap);
+    if (values === undefined || values.length < (i + 1) * size) {
+      context.fillStyle = '#8883';
+      context.fillRect(x, y, width, height);
+    } else context.putImageData(toImageData(values.subarray(i * size, (i + 1) * size), shape), x, y);
+  }
+}
+
+function toImageData(values: Float32Array, [height, width, channels]: ImageShape): ImageData {
+  const image = new ImageData(width, height);
+  const byte = (value: number): number => 127.5 * (value + 1);
+  for (let i = 0; i < height * width; i++) {
+    for (let c = 0; c < 3; c++)
+      image.data[4 * i + c] = byte(values[i * channels + (channels === 3 ? c : 0)]!);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+
+/** Saves the images as a PNG file, eight times as large. */
+export async function savePng(name: string, sheet: ImageSheet): Promise<void> {
+  const scale = 8;
+  const small = document.createElement('canvas');
+  drawImages(small, sheet);
+  const large = document.createElement('canvas');
+  large.width = scale * small.width;
+  large.height = scale * small.height;
+  const context = large.getContext('2d')!;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, large.width, large.height);
+  const blob = await new Promise<Blob | null>((resolve) => large.toBlob(resolve, 'image/png'));
+  if (blob) saveFile(`${name}.png`, blob);
+}
+
+export function saveFile(name: string, blob: Blob): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The download has the blob by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

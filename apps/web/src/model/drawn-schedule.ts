@@ -1,0 +1,54 @@
+import { fromAlphaBars, type NoiseSchedule } from '@diffusion-ts/schedules';
+
+/** A schedule drawn by hand: ln SNR at evenly spread times u = 0 … 1, falling; straight lines in between. */
+export type Handles = readonly number[];
+
+export const HANDLES = 7;
+export const MAX_LOG_SNR = 12;
+export const MIN_LOG_SNR = -14;
+/** Neighbouring handles keep this apart, so that ᾱ falls at every step. */
+const GAP = 0.1;
+
+/** The schedule through the handles: ᾱ = σ(ln SNR). */
+export function drawnSchedule(handles: Handles, steps: number): NoiseSchedule {
+  return fromAlphaBars((u) => (u === 0 ? 1 : logistic(interpolated(handles, u))), { steps });
+}
+
+/** Handles that lie on a schedule. */
+export function handlesOf({ logSnr, steps }: NoiseSchedule): Handles {
+  const handles = Array.from({ length: HANDLES }, (_, i) => {
+    const t = Math.max(0, Math.round((i / (HANDLES - 1)) * steps) - 1);
+    return Math.min(MAX_LOG_SNR, Math.max(MIN_LOG_SNR, logSnr[t]!));
+  });
+  return handles.reduce<Handles>((list, _, i) => moved(list, i, list[i]!), handles);
+}
+
+/** Handle `i` moved to `value`, as far as its neighbours let it. */
+export function moved(handles: Handles, i: number, value: number): Handles {
+  const high = i === 0 ? MAX_LOG_SNR : handles[i - 1]! - GAP;
+  const low = i === handles.length - 1 ? MIN_LOG_SNR : handles[i + 1]! + GAP;
+  const clipped = low > high ? high : Math.min(high, Math.max(low, value));
+  return handles.map((handle, k) => (k === i ? Math.round(clipped * 100) / 100 : handle));
+}
+
+/** The handles in an address; undefined where they are not falling numbers, as many as there should be. */
+export function parseHandles(text: string): Handles | undefined {
+  const handles = text.split(',').map(Number);
+  const falls = handles.every((handle, i) => i === 0 || handle < handles[i - 1]!);
+  const inside = handles.every((handle) => handle >= MIN_LOG_SNR && handle <= MAX_LOG_SNR);
+  return handles.length === HANDLES && falls && inside ? handles : undefined;
+}
+
+export function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+export function logit(p: number): number {
+  return Math.log(p / (1 - p));
+}
+
+function interpolated(handles: Handles, u: number): number {
+  const at = u * (handles.length - 1);
+  const i = Math.min(handles.length - 2, Math.floor(at));
+  return handles[i]! + (at - i) * (handles[i + 1]! - handles[i]!);
+}

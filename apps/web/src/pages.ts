@@ -1,0 +1,21 @@
+import type { Component } from 'svelte';
+
+export interface Page {
+  readonly name: string;
+  readonly title: string;
+  load(): Promise<{ default: Component }>;
+}
+
+/** Each page is loaded when it is first asked for. */
+export const pages: readonly Page[] = [
+  { name: 'forward', title: 'Forward', load: () => import('./pages/Forward.svelte') },
+  { name: 'plane', title: 'Plane', load: () => import('./pages/Plane.svelte') },
+  { name: 'digits', title: 'Digits', load: () => import('./pages/Digits.svelte') },
+  { name: 'sample', title: 'Sample', load: () => import('./pages/Sample.svelte') },
+  { name: 'derivation', title: 'Derivation', load: () => import('./pages/Derivation.svelte') },
+];
+
+/** The page of that name, or the first. */
+export function pageNamed(name: string): Page {
+  return pages.find((page) => page.name === name) ?? pages[0]!;
+}
