@@ -38,13 +38,15 @@ function sumPass(x: usize, rows: usize, channels: usize, sums: usize): void {
   }
 }
 
-/** sums[c] = Σ over rows of (x − mean)². */
-function squarePass(x: usize, rows: usize, channels: usize, mean: usize, sums: usize): void {
+/** sums[c] = Σ over rows of d = x − mean, squares[c] = Σ d². */
+function squarePass(x: usize, rows: usize, channels: usize, mean: usize, sums: usize, squares: usize): void {
   for (let i: usize = 0; i < rows; i++) {
     for (let c: usize = 0; c < channels; c += 4) {
-      const at = sums + c * F;
-      const d = f32x4.sub(load(x + c * F, channels - c), v128.load(mean + c * F));
-      v128.store(at, f32x4.add(v128.load(at), f32x4.mul(d, d)));
+      const at = c * F;
+      const rest = channels - c;
+      const d = f32x4.sub(load(x + at, rest), v128.load(mean + at));
+      v128.store(sums + at, f32x4.add(v128.load(sums + at), d));
+      v128.store(squares + at, f32x4.add(v128.load(squares + at), f32x4.mul(d, d)));
     }
     x += channels * F;
   }
@@ -75,6 +77,7 @@ export function groupNorm(
   const mean = sums + stride;
   const factor = mean + stride;
   const shift = factor + stride;
+  const squares = shift + stride;
   const size = channels / groups;
   const count = <f64>(rows * size);
   clear(scratch, stride);
@@ -84,15 +87,23 @@ export function groupNorm(
     for (let g: usize = 0; g < groups; g++) f32.store(means + g * F, <f32>(groupSum(sums, g, size) / count));
     spread(mean, groups, size, means);
     clear(sums, channels);
-    squarePass(x, rows, channels, mean, sums);
+    clear(squares, channels);
+    squarePass(x, rows, channels, mean, sums, squares);
     for (let g: usize = 0; g < groups; g++) {
-      f32.store(inverses + g * F, <f32>(1 / Math.sqrt(groupSum(sums, g, size) / count + epsilon)));
-    }
-    spread(factor, groups, size, inverses);
-    for (let c: usize = 0; c < channels; c++) {
-      const at = factor + c * F;
-      f32.store(at, f32.load(at) * f32.load(scale + c * F));
-      f32.store(shift + c * F, f32.load(offset + c * F));
+      // What the float32 sum missed of the mean matters where the mean is many deviations from zero.
+      const missed = groupSum(sums, g, size) / count;
+      const better = <f64>f32.load(means + g * F) + missed;
+      const variance = groupSum(squares, g, size) / count - missed * missed;
+      const rounded = <f32>better;
+      const inverse = 1 / Math.sqrt(variance + epsilon);
+      f32.store(means + g * F, rounded);
+      f32.store(inverses + g * F, <f32>inverse);
+      for (let c = g * size; c < (g + 1) * size; c++) {
+        const gain = <f64>f32.load(scale + c * F) * inverse;
+        f32.store(mean + c * F, rounded);
+        f32.store(factor + c * F, <f32>gain);
+        f32.store(shift + c * F, <f32>(<f64>f32.load(offset + c * F) - (better - <f64>rounded) * gain));
+      }
     }
     if (silu) siluPass(x, y, rows, channels, mean, factor, shift);
     else plainPass(x, y, rows, channels, mean, factor, shift);
