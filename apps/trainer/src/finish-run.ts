@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { disposeParams, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,19 +10,23 @@ import { png } from './pictures/raster.js';
 import { writeReport } from './report.js';
 import { readConfig } from './run/folder.js';
 import { replaceFile } from './run/replace-file.js';
+import { sheetFile } from './run/sheets.js';
 import { latestWeights } from './run/weights.js';
-import { sampleRun } from './sample-run.js';
+import { sampleRun, watchingSheet } from './sample-run.js';
 
 const MOMENTS = 8;
 const IMAGES = 6;
 const POINTS = 800;
 
-/** Draws the pictures of the forward and the reverse process of a run, and writes its report. Returns the report's path. */
+/** Draws what pictures of a run are missing at its end, and writes its report. Returns the report's path. */
 export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
   const config = readConfig(run);
   const built = build(config);
-  const { params } = await latestWeights(run, built.network);
+  const { step, params } = await latestWeights(run, built.network);
   try {
+    if (!existsSync(sheetFile(run, step))) {
+      replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
+    }
     const count = built.network.isImage ? IMAGES : POINTS;
     const forward = await forwardMoments(config, built, count);
     await write(run, 'forward', forward, built);

@@ -1,13 +1,28 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import type { Params } from '@diffusion-ts/tensor';
+import type { Built } from './build/build.js';
 import type { Network } from './build/network.js';
 import { samplerOf, samplingProcess } from './build/sampling.js';
 import type { RunConfig } from './config/schema.js';
 import { type Drawn, draw } from './draw.js';
+import { picture } from './pictures/picture.js';
+import type { Raster } from './pictures/raster.js';
 
 // How many samples go through the network at once. They do not depend on it.
 const IMAGES = 64;
 const POINTS = 4096;
+
+/** The sheet that a run is watched by: always from the same noise. */
+export async function watchingSheet(
+  { network, forward }: Built,
+  params: Params,
+  { process, sampling, training }: RunConfig,
+  signal: AbortSignal,
+): Promise<Raster> {
+  const options = { network, forward, params, process, settings: sampling, seed: training.seed, signal };
+  const { samples } = await sampleRun(options);
+  return picture(samples, network.shape, columnsOf(network, sampling.count));
+}
 
 export interface SampleRunOptions {
   readonly network: Network;

@@ -17,7 +17,6 @@ import { reverseOf } from './build/process.js';
 import { emaOf, learningRateOf, timestepsOf } from './build/training.js';
 import type { RunConfig } from './config/schema.js';
 import { Refusal, sentence } from './errors.js';
-import { picture } from './pictures/picture.js';
 import { png } from './pictures/raster.js';
 import { progress, significant } from './progress.js';
 import { checkpointFiles, readCheckpoint } from './run/checkpoint-files.js';
@@ -31,9 +30,9 @@ import {
 import { addStep, emptyInterval, type Interval, metricsOf, readInterval } from './run/interval.js';
 import { appendMetrics, truncateMetrics } from './run/metrics.js';
 import { replaceFile } from './run/replace-file.js';
-import { sampleSheets } from './run/sheets.js';
+import { sampleSheets, sheetFile } from './run/sheets.js';
 import { type EventWriter, eventWriter } from './run/tensorboard.js';
-import { columnsOf, sampleRun } from './sample-run.js';
+import { watchingSheet } from './sample-run.js';
 
 export interface TrainRunOptions {
   /** The folder of the run, which has its config.json. */
@@ -193,21 +192,13 @@ function log({ run, events, interval }: Training, record: StepRecord): void {
   events.scalar('images per second', metrics.step, metrics.imagesPerSecond);
 }
 
-/** A sheet of samples of the moment, always from the same noise, and the report with it. */
-async function sample({ run, config, network, forward, state, events, signal }: Training): Promise<void> {
+/** A sheet of samples of the moment, and the report with it. */
+async function sample(training: Training): Promise<void> {
+  const { run, config, state, events, signal } = training;
   try {
-    const { samples } = await sampleRun({
-      network,
-      forward,
-      params: state.ema ?? state.params,
-      process: config.process,
-      settings: config.sampling,
-      seed: config.training.seed,
-      signal,
-    });
-    const raster = await picture(samples, network.shape, columnsOf(network, config.sampling.count));
+    const raster = await watchingSheet(training, state.ema ?? state.params, config, signal);
     const image = { png: await png(raster), width: raster.width, height: raster.height };
-    replaceFile(join(run, 'samples', `${state.step}.png`), image.png);
+    replaceFile(sheetFile(run, state.step), image.png);
     events.image('samples', state.step, image);
     // Charts take a while to load: not before they are wanted.
     const { writeReport } = await import('./report.js');

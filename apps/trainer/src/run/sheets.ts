@@ -1,6 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+export function sheetFile(run: string, step: number): string {
+  return join(run, 'samples', `${step}.png`);
+}
+
 /** The sheets of samples that a run has made, in the order of their steps. */
 export function sampleSheets(run: string): { step: number; file: string }[] {
   const folder = join(run, 'samples');
