@@ -26,10 +26,9 @@ export const toyReverse: ReverseOf = (params) =>
     forward,
     denoiser: (xt, t, condition) => {
       const labels = condition?.labels ?? tf.zeros([t.shape[0]], 'int32');
-      const features = tf.concat(
-        [xt, tf.oneHot(t, steps), tf.oneHot(labels, classes + 1)] as tf.Tensor2D[],
-        1,
-      );
+      const oneHot = (indices: tf.Tensor1D, depth: number): tf.Tensor2D =>
+        tf.cast(tf.oneHot(indices, depth), 'float32') as tf.Tensor2D;
+      const features = tf.concat([xt as tf.Tensor2D, oneHot(t, steps), oneHot(labels, classes + 1)], 1);
       const hidden = tf.tanh(tf.add(tf.matMul(features, params['hidden.weight']!), params['hidden.bias']!));
       return tf.matMul(hidden as tf.Tensor2D, params['out.weight'] as tf.Tensor2D);
     },
