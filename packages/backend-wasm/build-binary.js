@@ -1,6 +1,6 @@
 // Compiles the AssemblyScript kernels and embeds the binary in a module, so that Node, bundlers and workers load it alike.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
 const { error, stderr, binary } = await compile();
@@ -21,26 +21,20 @@ writeFileSync(
 async function compile() {
   const files = new Map();
   const { error, stderr } = await asc.main(
-    // prettier-ignore
+    // biome-ignore format: one line for what goes in and out, one for what the module may have, one for speed
     [
-      'assembly/index.ts',
-      '--outFile',
-      'kernels.wasm',
-      '--runtime',
-      'stub',
-      '--importMemory',
-      '--noAssert',
-      '--enable',
-      'simd',
-      '--optimizeLevel',
-      '3',
-      '--shrinkLevel',
-      '0',
-      '--converge',
-      '--use',
-      'abort=',
+      'assembly/index.ts', '--outFile', 'kernels.wasm',
+      '--runtime', 'stub', '--importMemory', '--enable', 'simd', '--use', 'abort=', '--noAssert',
+      '--optimizeLevel', '3', '--shrinkLevel', '0', '--converge',
     ],
-    { writeFile: (name, contents) => void files.set(name, contents) },
+    {
+      readFile: (name) => {
+        // AssemblyScript is not TypeScript: under another extension no tool mistakes it for that.
+        const source = name.replace(/\.ts$/, '.as');
+        return existsSync(source) ? readFileSync(source, 'utf8') : null;
+      },
+      writeFile: (name, contents) => void files.set(name, contents),
+    },
   );
   return { error, stderr: stderr.toString(), binary: files.get('kernels.wasm') };
 }
