@@ -110,5 +110,6 @@ try {
 } catch (error) {
   say((error as Error).message);
   if (!(error instanceof Missing) && process.env.DEBUG) throw error;
-  process.exitCode = 1;
+  // 3: the machine lacks something, which is not our fault; CI goes on without the backend then.
+  process.exitCode = error instanceof Missing ? 3 : 1;
 }
