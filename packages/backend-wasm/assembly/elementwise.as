@@ -112,14 +112,24 @@ export function copyRows(
 
 /** y = a + b, elementwise. */
 export function add(a: usize, b: usize, y: usize, count: usize): void {
-  for (let i: usize = 0; i < count; i += 4) {
-    store(y + i * F, f32x4.add(load(a + i * F, count - i), load(b + i * F, count - i)), count - i);
-  }
+  const whole = y + (count & ~3) * F;
+  for (; y < whole; y += V, a += V, b += V) v128.store(y, f32x4.add(v128.load(a), v128.load(b)));
+  const rest = count & 3;
+  if (rest) storePart(y, f32x4.add(loadPart(a, rest), loadPart(b, rest)), rest);
 }
 
 /** x becomes max(x, 0), in place. */
 export function relu(x: usize, count: usize): void {
   for (let i: usize = 0; i < count; i += 4) {
     store(x + i * F, f32x4.max(load(x + i * F, count - i), f32x4.splat(0)), count - i);
+  }
+}
+
+/** y[rows][columns] = x + row, the same row for all. */
+export function addRow(x: usize, row: usize, y: usize, rows: usize, columns: usize): void {
+  for (let i: usize = 0; i < rows; i++) {
+    add(x, row, y, columns);
+    x += columns * F;
+    y += columns * F;
   }
 }

@@ -10,7 +10,7 @@ export {
   depthwiseInputGradient,
   shape,
 } from './convolution';
-export { add, copyRows, relu, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
+export { add, addRow, copyRows, relu, silu, siluGradient, sumRows, upsample, upsampleGradient } from './elementwise';
 export { gemm, gemmScratch } from './gemm';
 export { groupNorm, groupNormGradient, groupNormScratch } from './group-norm';
 export { normal, uniform } from './random';

@@ -2,6 +2,7 @@
 export interface Exports {
   adamW(list: number, count: number, ...numbers: number[]): void;
   add(a: number, b: number, y: number, count: number): void;
+  addRow(x: number, row: number, y: number, rows: number, columns: number): void;
   attention(
     q: number,
     k: number,

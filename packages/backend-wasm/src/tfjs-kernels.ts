@@ -123,6 +123,49 @@ const tfjsKernels: readonly TfjsKernel[] = [
     },
   },
   {
+    // tfjs transposes first: only the sum over the last axes is left to it.
+    name: tf.Sum,
+    run: (room, { x }, { axis, keepDims }) => {
+      const axes = tf.util.parseAxisParam(axis as number | number[], x!.shape).sort((a, b) => a - b);
+      const first = axes[0]!;
+      const inner = x!.shape.slice(first + axes.length);
+      const columns = sizeOf(inner);
+      const consecutive = axes.length > 0 && axes.every((value, i) => value === first + i);
+      if (!areFloats(x!) || !consecutive || columns < 4) return undefined;
+      const outer = x!.shape.slice(0, first);
+      const y = room.output([...outer, ...(keepDims ? axes.map(() => 1) : []), ...inner]);
+      const images = sizeOf(outer);
+      const rows = sizeOf(x!.shape) / (images * columns);
+      const part = room.scratch(4 * columns);
+      for (let i = 0; i < images; i++) {
+        const from = room.address(x!) + 4 * i * rows * columns;
+        room.kernels.sumRows(from, rows, columns, room.address(y) + 4 * i * columns, part);
+      }
+      return y;
+    },
+  },
+  {
+    // One row for every image, as a time embedding is added; tfjs does all other sums well.
+    name: tf.Add,
+    run: (room, { a, b }) => {
+      const [x, row] = sizeOf(a!.shape) >= sizeOf(b!.shape) ? [a!, b!] : [b!, a!];
+      const [images, ...rest] = x.shape as [number, ...number[]];
+      const columns = rest.at(-1);
+      if (columns === undefined) return undefined;
+      const ofRow = rest.map((_, i) => (i === rest.length - 1 ? columns : 1));
+      const fits = tf.util.arraysEqual(row.shape, [images, ...ofRow]);
+      if (!fits || !areFloats(x, row) || tf.util.arraysEqual(x.shape, row.shape)) return undefined;
+      const y = room.output(x.shape);
+      const rows = sizeOf(x.shape) / (images * columns);
+      for (let i = 0; i < images; i++) {
+        const at = 4 * i * rows * columns;
+        const from = room.address(row) + 4 * i * columns;
+        room.kernels.addRow(room.address(x) + at, from, room.address(y) + at, rows, columns);
+      }
+      return y;
+    },
+  },
+  {
     name: tf.Concat,
     run: (room, inputs, attrs) => {
       const tensors = Object.values(inputs);

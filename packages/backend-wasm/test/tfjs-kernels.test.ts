@@ -176,6 +176,30 @@ it('concat, slice and split are those of the cpu backend along every axis, and s
     runs,
   ));
 
+it('sum and add are those of the cpu backend over any axes and broadcast shapes, and so are their gradients', () =>
+  fc.assert(
+    fc.asyncProperty(
+      size(3),
+      size(4),
+      size(4),
+      channels,
+      fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+      (n, h, w, c, axes) =>
+        expectSameOnBoth(() => {
+          const x = normal(1, [n, h, w, c]);
+          const sums = [true, false].flatMap((keepDims) =>
+            withGradients((x) => tf.square(tf.sum(x, axes, keepDims)), [x]),
+          );
+          const row = normal(
+            2,
+            [n, h, w, c].map((length, axis) => (axes.includes(axis) ? 1 : length)),
+          );
+          return [...sums, ...withGradients((x, row) => tf.add(x, row), [x, row]), tf.add(row, x)];
+        }),
+    ),
+    runs,
+  ));
+
 it('leaves integers to tfjs, and says what it takes where tfjs has nothing', async () => {
   await useWasm();
   tf.tidy(() => {
