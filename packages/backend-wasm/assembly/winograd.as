@@ -332,7 +332,7 @@ function blockOf(cin: usize, cout: usize): usize {
   const fits = (BLOCK_BYTES / (POINTS * F * (cin + cout))) & ~3;
   return fits < 32 ? 32 : fits > 128 ? 128 : fits;
 }
-const BLOCK_BYTES: usize = 1 << 20;
+const BLOCK_BYTES: usize = 1 << 19;
 
 /** Bytes between the points of a block beside its numbers: at a power of two they would share a cache set. */
 const SKEW: usize = 64;
