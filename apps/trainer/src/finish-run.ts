@@ -7,7 +7,7 @@ import { openData } from './build/data.js';
 import type { RunConfig } from './config/schema.js';
 import { strip } from './pictures/picture.js';
 import { png } from './pictures/raster.js';
-import { writeReport } from './report.js';
+import { writeReport } from './report/report.js';
 import { readConfig } from './run/folder.js';
 import { replaceFile } from './run/replace-file.js';
 import { sheetFile } from './run/sheets.js';

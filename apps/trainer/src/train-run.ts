@@ -27,6 +27,7 @@ import {
   removeCheckpoint,
   writeCheckpoint,
 } from './run/checkpoints.js';
+import { readEvaluation, removeEvaluation } from './run/evaluation.js';
 import { addStep, emptyInterval, type Interval, metricsOf, readInterval } from './run/interval.js';
 import { appendMetrics, truncateMetrics } from './run/metrics.js';
 import { replaceFile } from './run/replace-file.js';
@@ -92,6 +93,7 @@ function rewind(run: string, step: number): void {
   for (const later of checkpointSteps(run)) if (later > step) removeCheckpoint(run, later);
   truncateMetrics(join(run, 'metrics.jsonl'), step);
   for (const sheet of sampleSheets(run)) if (sheet.step > step) rmSync(sheet.file);
+  if ((readEvaluation(run)?.step ?? 0) > step) removeEvaluation(run);
 }
 
 function explained(error: unknown, run: string): unknown {
@@ -201,7 +203,7 @@ async function sample(training: Training): Promise<void> {
     replaceFile(sheetFile(run, state.step), image.png);
     events.image('samples', state.step, image);
     // Charts take a while to load: not before they are wanted.
-    const { writeReport } = await import('./report.js');
+    const { writeReport } = await import('./report/report.js');
     writeReport(run);
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -83,7 +83,7 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
     writeEvaluation(folder, evaluation);
     const { boundByTime } = await import('../pictures/charts.js');
-    const { writeReport } = await import('../report.js');
+    const { writeReport } = await import('../report/report.js');
     const plot = join(folder, 'bound.svg');
     writeFileSync(plot, boundByTime(estimate.terms));
     if (!isDiffusers(folder)) writeReport(folder);

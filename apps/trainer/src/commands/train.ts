@@ -99,7 +99,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   try {
     const step = await trainRun({ run, config, from, signal: interrupt.signal });
     if (step < config.training.steps) {
-      const { writeReport } = await import('../report.js');
+      const { writeReport } = await import('../report/report.js');
       writeReport(run);
       console.error(`Saved step ${step}. Go on with: ${CALL} train --out ${run} --resume`);
     } else {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from './replace-file.js';
@@ -20,12 +20,20 @@ const schema = z.object({
 export type Evaluation = z.infer<typeof schema>;
 
 export function writeEvaluation(run: string, evaluation: Evaluation): void {
-  replaceFile(join(run, 'evaluation.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
+  replaceFile(fileOf(run), `${JSON.stringify(evaluation, null, 2)}\n`);
+}
+
+export function removeEvaluation(run: string): void {
+  rmSync(fileOf(run), { force: true });
+}
+
+function fileOf(run: string): string {
+  return join(run, 'evaluation.json');
 }
 
 /** The last evaluation of a run, if there was one. */
 export function readEvaluation(run: string): Evaluation | undefined {
-  const file = join(run, 'evaluation.json');
+  const file = fileOf(run);
   if (!existsSync(file)) return undefined;
   try {
     return schema.parse(JSON.parse(readFileSync(file, 'utf8')));

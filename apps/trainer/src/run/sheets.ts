@@ -5,8 +5,13 @@ export function sheetFile(run: string, step: number): string {
   return join(run, 'samples', `${step}.png`);
 }
 
+export interface Sheet {
+  readonly step: number;
+  readonly file: string;
+}
+
 /** The sheets of samples that a run has made, in the order of their steps. */
-export function sampleSheets(run: string): { step: number; file: string }[] {
+export function sampleSheets(run: string): Sheet[] {
   const folder = join(run, 'samples');
   if (!existsSync(folder)) return [];
   return readdirSync(folder)

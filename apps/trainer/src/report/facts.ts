@@ -1,0 +1,47 @@
+import { build } from '../build/build.js';
+import { countOf } from '../build/network.js';
+import type { RunConfig } from '../config/schema.js';
+import { duration, significant } from '../progress.js';
+import type { Evaluation } from '../run/evaluation.js';
+import type { Metrics } from '../run/metrics.js';
+
+/** What is to be said of a run at a glance. */
+export type Fact = readonly [name: string, value: string];
+
+export function factsOf(
+  config: RunConfig,
+  metrics: readonly Metrics[],
+  evaluation: Evaluation | undefined,
+): Fact[] {
+  return [...modelFacts(config), ...trainingFacts(metrics), ...boundFacts(evaluation)];
+}
+
+function modelFacts(config: RunConfig): Fact[] {
+  const { network, forward } = build(config);
+  const { model, data, process } = config;
+  const parameters = countOf(network.shapes).toLocaleString('en');
+  return [
+    ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters} parameters`],
+    ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
+    ['Process', `${process.schedule.kind}, T = ${forward.schedule.steps}, predicts ${process.predicts}`],
+  ];
+}
+
+function trainingFacts(metrics: readonly Metrics[]): Fact[] {
+  const last = metrics.at(-1);
+  if (last === undefined) return [];
+  return [
+    ['Steps', last.step.toLocaleString('en')],
+    ['Loss', significant(last.loss)],
+    ['Training time', duration(metrics.reduce((sum, { seconds }) => sum + seconds, 0))],
+  ];
+}
+
+function boundFacts(evaluation: Evaluation | undefined): Fact[] {
+  return evaluation === undefined ? [] : [['Bound', `${withError(evaluation)} bits/dim`]];
+}
+
+/** The bound and its standard error. */
+export function withError({ bitsPerDim, standardError }: Evaluation): string {
+  return `${bitsPerDim.toFixed(3)} ± ${standardError.toFixed(3)}`;
+}
