@@ -20,16 +20,18 @@ if (!suites.includes(suite)) {
 }
 const { systems, bars } = await import(`./suites/${suite}.js`);
 
+/** What a row measures, in milliseconds or megabytes. */
+const amount = (row) => row?.median_ms ?? row?.megabytes;
 const rows = [];
 for (const system of systems) {
   for await (const row of runSystem(suite, system, values)) {
     rows.push(row);
     if (values.json) console.log(JSON.stringify(row));
-    else console.error(`${row.system}: ${row.case} ${row.median_ms.toFixed(3)} ms`);
+    else console.error(`${row.system}: ${row.case} ${amount(row).toFixed(3)} ${row.median_ms ? 'ms' : 'MB'}`);
   }
 }
 if (!values.json) {
-  const time = (name, system) => rows.find((row) => row.case === name && row.system === system)?.median_ms;
+  const time = (name, system) => amount(rows.find((row) => row.case === name && row.system === system));
   const lines = [...new Set(rows.map((row) => row.case))].map((name) => {
     const times = systems.map(({ name: system }) => [system, time(name, system)?.toPrecision(3)]);
     return { case: name, ...Object.fromEntries(times.filter(([, ms]) => ms !== undefined)) };

@@ -12,9 +12,19 @@ export function now() {
   return (user + system) / 1000;
 }
 
-/** Prints the median time of `f` as one case, unless --only asks for others. `f` may be asynchronous. */
+/** Whether --only lets a case be measured. */
+export function wanted(name) {
+  return values.only === undefined || name.includes(values.only);
+}
+
+/** Prints what was measured: a case with its `median_ms` or its `megabytes`. */
+export function emit(row) {
+  console.log(JSON.stringify(row));
+}
+
+/** Prints the median time of `f` as one case, if it is wanted. `f` may be asynchronous. */
 export async function measure(name, f) {
-  if (values.only !== undefined && !name.includes(values.only)) return;
+  if (!wanted(name)) return;
   // Three runs let the engine compile; short ones are repeated until the clock can see them.
   for (let i = 0; i < 3; i++) await f();
   const start = now();
@@ -27,5 +37,5 @@ export async function measure(name, f) {
     times.push((now() - before) / repeats);
   }
   times.sort((a, b) => a - b);
-  console.log(JSON.stringify({ case: name, median_ms: times[4] }));
+  emit({ case: name, median_ms: times[4] });
 }

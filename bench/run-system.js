@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** Runs one system of a suite and yields its rows: `{ suite, case, system, threads, median_ms }`. */
+/** Runs one system of a suite and yields its rows: `{ suite, case, system, threads }` and `median_ms` or `megabytes`. */
 export async function* runSystem(suite, { name, command, script, threads }, options) {
   const args = [new URL(`systems/${script}`, import.meta.url).pathname];
   if (options['cpu-time']) args.push('--cpu-time');
@@ -14,7 +14,11 @@ export async function* runSystem(suite, { name, command, script, threads }, opti
   });
   const closed = new Promise((resolve) => {
     child.on('error', (error) => resolve(error.message));
-    child.on('close', (code) => resolve(code === 0 ? undefined : problem.trim().split('\n').at(-1)));
+    child.on('close', (code) =>
+      resolve(
+        code === 0 ? undefined : (problem.match(/^\w*Error: .*/m)?.[0] ?? problem.trim().split('\n').at(-1)),
+      ),
+    );
   });
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith('{')) continue;

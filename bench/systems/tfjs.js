@@ -1,13 +1,12 @@
 // tfjs's wasm backend, as shipped or with our kernels in it.
 
 import { useWasm } from '@diffusion-ts/backend-wasm';
-import { unet } from '@diffusion-ts/models';
-import { adamW } from '@diffusion-ts/ops';
-import { disposeParams, mapParams, rng, valueAndGrad } from '@diffusion-ts/tensor';
+import { rng } from '@diffusion-ts/tensor';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { convolutions, norms, otherConvolutions, products, referenceUnet } from '../cases.js';
+import { convolutions, norms, otherConvolutions, products } from '../cases.js';
 import { measure } from '../measure.js';
+import { measureUnet } from '../unet.js';
 
 const isOurs = process.env.BENCH_SYSTEM === 'backend-wasm';
 if (isOurs) await useWasm();
@@ -108,41 +107,4 @@ if (isOurs) {
   tf.dispose(inputs);
 }
 
-const model = unet(referenceUnet);
-const fresh = model.init(rng(1));
-const zeros = () => mapParams(fresh, (p) => tf.zerosLike(p));
-let state = { params: fresh, m: zeros(), v: zeros(), ema: mapParams(fresh, (p) => tf.clone(p)) };
-let step = 0;
-for (const batch of [1, 16]) {
-  const x = normal(batch, 28, 28, 1);
-  const t = tf.tensor1d(
-    Array.from({ length: batch }, (_, i) => i),
-    'int32',
-  );
-  await measure(`unet forward ${batch}`, () => {
-    tf.tidy(() => model.apply(state.params, x, t).dataSync());
-  });
-  if (batch === 1) continue;
-  await measure(`unet step ${batch}`, () => {
-    const { value, grads } = valueAndGrad((p) => tf.mean(tf.square(tf.sub(model.apply(p, x, t), x))))(
-      state.params,
-    );
-    const next = adamW({
-      params: state.params,
-      grads,
-      m: state.m,
-      v: state.v,
-      step: ++step,
-      learningRate: 1e-4,
-      betas: [0.9, 0.999],
-      epsilon: 1e-8,
-      weightDecay: 0.01,
-      maxGradNorm: 1,
-      ema: { params: state.ema, decay: 0.99 },
-    });
-    value.dataSync();
-    for (const tree of [grads, ...Object.values(state)]) disposeParams(tree);
-    tf.dispose([value, next.gradNorm]);
-    state = { params: next.params, m: next.m, v: next.v, ema: next.ema };
-  });
-}
+await measureUnet({ forward: [1, 16], step: [16] });
