@@ -31,7 +31,7 @@ addEventListener('fetch', (event) => {
   event.respondWith(
     (async () => {
       const cache = await caches.open(name);
-      return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
+      return (await cache.match(request, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
     })(),
   );
 });

@@ -1,0 +1,94 @@
+// The built site in Debian's Chromium, as a visitor has it.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { preview } from 'vite';
+
+const CHROMIUM = '/usr/bin/chromium';
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** The site is built by `npm run web:build`, or by `npm test` before its tests. */
+export const hasBrowser: boolean = existsSync(CHROMIUM);
+
+export interface Lab {
+  readonly url: string;
+  /** A page of the site in a browser profile of its own, ready to compute; what goes wrong in it is in `errors`. */
+  visit(hash: string, options?: BrowserContextOptions): Promise<Visit>;
+  close(): Promise<void>;
+}
+
+export interface Visit {
+  readonly page: Page;
+  /** What the console and uncaught exceptions said. */
+  readonly errors: string[];
+  /** Milliseconds of each task of the main thread that took longer than 50 ms since the last call. */
+  longTasks(): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+export async function openLab(): Promise<Lab> {
+  if (!existsSync(`${ROOT}/dist/index.html`))
+    throw new Error('apps/web/dist is missing: npm run web:build first');
+  const server = await preview({
+    root: ROOT,
+    configFile: false,
+    logLevel: 'error',
+    preview: { host: '127.0.0.1', port: 0 },
+  });
+  const url = server.resolvedUrls!.local[0]!;
+  let browser: Browser;
+  try {
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+    });
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return {
+    url,
+    visit: (hash, options) => visit(browser, url, hash, options),
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+async function visit(
+  browser: Browser,
+  url: string,
+  hash: string,
+  options: BrowserContextOptions = {},
+): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  await context.addInitScript(() => {
+    const long: number[] = [];
+    Object.assign(window, { long });
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) long.push(duration);
+    }).observe({ type: 'longtask' });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  await page.goto(`${url}#/${hash}`);
+  await page.locator('h1').waitFor();
+  await page.getByTestId('backend').filter({ hasText: 'WebAssembly' }).waitFor();
+  return {
+    page,
+    errors,
+    longTasks: () => page.evaluate(() => (window as unknown as { long: number[] }).long.splice(0)),
+    close: () => context.close(),
+  };
+}

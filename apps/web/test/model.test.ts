@@ -1,0 +1,131 @@
+import { cosine, linear } from '@diffusion-ts/schedules';
+import { describe, expect, it } from 'vitest';
+import { decodePoints, encodePoints } from '../src/model/drawn-points.js';
+import { drawnSchedule, handlesOf, logistic, moved, parseHandles } from '../src/model/drawn-schedule.js';
+import { excerpt } from '../src/model/excerpt.js';
+import { readRunConfig } from '../src/model/run-config.js';
+import { slicedWasserstein } from '../src/model/sliced-wasserstein.js';
+import { masked, penned } from '../src/model/strokes.js';
+
+describe('a drawn schedule', () => {
+  const handles = [8, 4, 2, 0, -2, -5, -9];
+
+  it('has ᾱ = σ(ln SNR) at its handles', () => {
+    const { alphaBars } = drawnSchedule(handles, 60);
+    handles.slice(1).forEach((value, i) => {
+      expect(alphaBars[10 * (i + 1) - 1]).toBeCloseTo(logistic(value), 12);
+    });
+  });
+
+  it('goes back to where a preset has its handles', () => {
+    const schedule = cosine({ steps: 600 });
+    const back = drawnSchedule(handlesOf(schedule), 600);
+    for (const t of [99, 199, 299, 399, 499]) {
+      expect(back.alphaBars[t]).toBeCloseTo(schedule.alphaBars[t]!, 2);
+    }
+  });
+
+  it('keeps a handle between its neighbours', () => {
+    expect(moved(handles, 3, 100)[3]).toBe(1.9);
+    expect(moved(handles, 3, -100)[3]).toBe(-1.9);
+    expect(moved(handles, 3, 0.5)).toEqual([8, 4, 2, 0.5, -2, -5, -9]);
+  });
+
+  it('is refused from an address unless its handles are seven falling numbers', () => {
+    expect(parseHandles(handles.join(','))).toEqual(handles);
+    for (const text of ['', '1,2,3,4,5,6,7', '8,4,2,0,-2,-5', '8,4,2,0,-2,-5,-99', '8,4,x,0,-2,-5,-9']) {
+      expect(parseHandles(text)).toBeUndefined();
+    }
+  });
+});
+
+describe('points in the address', () => {
+  it('come back to within a thousandth', () => {
+    const points = Float32Array.of(-1.2, 0.3, 0, 0, 1.1, -0.77);
+    decodePoints(encodePoints(points)).forEach((value, i) => {
+      expect(Math.abs(value - points[i]!)).toBeLessThan(1e-3);
+    });
+  });
+});
+
+describe('the sliced Wasserstein distance', () => {
+  it('is the mean of |cos| times the shift where one set is the other one moved', () => {
+    const a = Float32Array.from({ length: 200 }, (_, i) => Math.sin(7 * i));
+    const b = a.map((value, i) => value + (i % 2 === 0 ? 3 : 0));
+    expect(slicedWasserstein(a, b, 1000)).toBeCloseTo((3 * 2) / Math.PI, 4);
+    expect(slicedWasserstein(a, a)).toBe(0);
+  });
+});
+
+describe('strokes', () => {
+  it('are full at their middle and leave what is far away', () => {
+    const image = penned(new Float32Array(784).fill(-1), 28, { x: 10.5, y: 5.5 });
+    expect(image[5 * 28 + 10]).toBe(1);
+    expect(image[20 * 28 + 20]).toBe(-1);
+    const mask = masked(new Float32Array(784), 28, { x: 10.5, y: 5.5 }, 1);
+    expect(mask.reduce((sum, value) => sum + value)).toBe(5);
+  });
+});
+
+describe('the config of a run', () => {
+  const config = {
+    model: { _class_name: 'UNet2DModel', sample_size: 28 },
+    process: { schedule: { kind: 'linear', steps: 50 }, predicts: 'v' },
+  };
+
+  it('becomes its schedule and process', () => {
+    const run = readRunConfig(config);
+    expect(run.schedule.betas).toEqual(linear({ steps: 50 }).betas);
+    expect([run.predicts, run.variance, run.hidesLabels]).toEqual(['v', 'fixedSmall', true]);
+    expect(run.model).toEqual({ sample_size: 28 });
+  });
+
+  it('is refused with the setting that is wrong', () => {
+    const wrong = (change: object): string => {
+      try {
+        readRunConfig({ ...config, ...change });
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'accepted';
+    };
+    expect(wrong({ model: { _class_name: 'MLP' } })).toContain('"MLP"');
+    expect(wrong({ process: { schedule: { kind: 'spline', steps: 9 } } })).toContain('"spline"');
+    expect(wrong({ process: { ...config.process, predicts: 'score' } })).toContain('process.predicts');
+    expect(wrong({ process: { schedule: { kind: 'linear', steps: 1e9 } } })).toContain('steps');
+    expect(wrong({ process: null })).toContain('process must be an object');
+  });
+});
+
+describe('an excerpt', () => {
+  const source =
+    'const a = 1;\n  function f(\n    x: number,\n  ): number {\n    return x + a;\n  }\nf(2);\n';
+
+  it('ends where the function closes, without its indent', () => {
+    const { line, lines } = excerpt('f.ts', source, 'function f', ['return']);
+    expect(line).toBe(2);
+    expect(lines.map(({ text }) => text)).toEqual([
+      'function f(',
+      '  x: number,',
+      '): number {',
+      '  return x + a;',
+      '}',
+    ]);
+    expect(lines.map(({ marked }) => marked)).toEqual([false, false, false, true, false]);
+  });
+
+  it('says so when the code has moved on', () => {
+    expect(() => excerpt('f.ts', source, 'function g', [])).toThrow('f.ts does not contain "function g"');
+    expect(() => excerpt('f.ts', source, 'function f', ['throw'])).toThrow('does not contain "throw"');
+  });
+});
+
+describe('the derivation', () => {
+  it('finds every line of code that it shows', async () => {
+    const { DERIVATION_CODE } = await import('../src/model/derivation-code.js');
+    for (const { lines } of Object.values(DERIVATION_CODE)) {
+      expect(lines.length).toBeGreaterThan(2);
+      expect(lines.filter(({ marked }) => marked).length).toBeGreaterThan(0);
+    }
+  });
+});
