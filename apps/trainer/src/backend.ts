@@ -1,5 +1,4 @@
 import { hasNode, useNode } from '@diffusion-ts/backend-node';
-import { useWasm } from '@diffusion-ts/backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { Refusal } from './errors.js';
 
@@ -15,7 +14,7 @@ export async function startBackend(wanted: Backend): Promise<string> {
   tf.enableProdMode();
   const name = wanted === 'auto' ? (hasNode() ? 'tensorflow' : 'wasm') : wanted;
   if (name === 'tensorflow') return startTensorflow();
-  if (name === 'wasm') await useWasm();
+  if (name === 'wasm') await (await import('@diffusion-ts/backend-wasm')).useWasm();
   if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
   if (!(await tf.setBackend(name))) throw new Refusal(`The ${name} backend did not start on this machine.`);
   await tf.ready();

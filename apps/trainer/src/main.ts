@@ -15,10 +15,13 @@ for (const command of [trainCommand, sampleCommand, evaluateCommand, inspectComm
   program.addCommand(command.copyInheritedSettings(program));
 }
 
-// A reader that has seen enough (`diffusion inspect … | head`) is no error.
+// A reader that has seen enough (`diffusion inspect … | head`) is no error, and no reason to stop training.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
 });
 
 try {

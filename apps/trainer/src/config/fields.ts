@@ -3,9 +3,10 @@
 import leven from 'leven';
 import { z } from 'zod';
 
-export function whole(least: number): z.ZodInt {
-  const error = `a whole number of at least ${least}`;
-  return z.int({ error }).min(least, { error });
+export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodInt {
+  const bounded = most < Number.MAX_SAFE_INTEGER;
+  const error = bounded ? `a whole number in ${least} … ${most}` : `a whole number of at least ${least}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
 }
 
 export function number(least: number, most: number = Number.POSITIVE_INFINITY): z.ZodNumber {

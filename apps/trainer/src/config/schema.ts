@@ -7,7 +7,7 @@ const path = text('the path of a folder').nullable().default(null);
 function pointsOf<const K extends string>(kind: K) {
   return section({
     kind: z.literal(kind),
-    size: whole(1).default(20_000),
+    size: whole(1, 10_000_000).default(20_000),
     seed: whole(0).default(0),
     labels: flag().default(false),
   });
@@ -36,7 +36,7 @@ const data = z.discriminatedUnion(
   { error: 'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture' },
 );
 
-const steps = whole(1).default(1000);
+const steps = whole(1, 1_000_000).default(1000);
 const maxBeta = between(0, 1).default(0.999);
 const beta = between(0, 1);
 

@@ -99,7 +99,8 @@ export function scatter(clouds: readonly Float32Array[]): string {
     })),
   );
   const side = clouds.length === 1 ? 400 : 150;
-  const reach = 1.6;
+  // Data fill [−1, 1]; beside them noise is shown too.
+  const reach = clouds.length === 1 ? 1.25 : 1.6;
   return svg({
     width: side * clouds.length,
     height: side,
