@@ -1,0 +1,108 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
+import { useBackend } from '@diffusion-ts/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build } from '../src/build/build.js';
+import { checkConfig } from '../src/config/read.js';
+import type { RunConfig } from '../src/config/schema.js';
+import { readDiffusers, writeDiffusers } from '../src/diffusers.js';
+import { folder } from './cli.js';
+
+function configOf(process: object): RunConfig {
+  const learned = 'variance' in process && process.variance === 'learnedRange';
+  const model = {
+    _class_name: 'UNet2DModel',
+    sample_size: [4, 8],
+    in_channels: 1,
+    out_channels: learned ? 2 : 1,
+    block_out_channels: [4],
+    down_block_types: ['DownBlock2D'],
+    up_block_types: ['UpBlock2D'],
+    layers_per_block: 1,
+    norm_num_groups: 2,
+    attention_head_dim: 4,
+    num_class_embeds: 3,
+  };
+  const config = checkConfig({ data: { kind: 'mnist' }, model, process }, 'config');
+  return { ...config, model: build(config).network.config };
+}
+
+let params: Params;
+
+async function written(config: RunConfig): Promise<string> {
+  const path = join(folder(), 'model');
+  const weights = build(config).network.init(rng(1));
+  await writeDiffusers(path, config, weights);
+  disposeParams(weights);
+  return path;
+}
+
+describe('a folder of diffusers', () => {
+  beforeAll(async () => {
+    await useBackend('cpu');
+    params = build(configOf({})).network.init(rng(1));
+  });
+  afterAll(() => disposeParams(params));
+
+  it('that this project wrote gives back the whole config', async () => {
+    const config = configOf({ schedule: { kind: 'sigmoid', steps: 30 }, predicts: 'x0' });
+    const opened = await readDiffusers(await written(config));
+    expect(opened.config).toEqual(config);
+    expect(opened.built.network).toMatchObject({ shape: [4, 8, 1], classes: 2, nullLabel: 2 });
+    expect([...opened.params['conv_in.weight']!.dataSync()]).toEqual([
+      ...params['conv_in.weight']!.dataSync(),
+    ]);
+    disposeParams(opened.params);
+  });
+
+  it.each([
+    { schedule: { kind: 'linear', steps: 1000 } },
+    { schedule: { kind: 'linear', steps: 50, start: 0.01, end: 0.2 }, variance: 'fixedLarge' },
+    { schedule: { kind: 'quadratic', steps: 100 }, predicts: 'v' },
+    { schedule: { kind: 'cosine', steps: 100 }, predicts: 'x0', variance: 'learnedRange' },
+    { schedule: { kind: 'cosine', steps: 100, offset: 0.02 } },
+    { schedule: { kind: 'sigmoid', steps: 40 } },
+    { schedule: { kind: 'linear', steps: 1000 }, zeroTerminalSnr: true, predicts: 'v' },
+  ])('of diffusers itself has the process of its scheduler: %j', async (process) => {
+    const config = configOf(process);
+    const path = await written(config);
+    rmSync(join(path, 'diffusion-ts.json'));
+    const opened = await readDiffusers(path);
+    expect(opened.config.process).toMatchObject({
+      predicts: config.process.predicts,
+      variance: config.process.variance,
+      zeroTerminalSnr: config.process.zeroTerminalSnr,
+    });
+    const { alphaBars } = build(config).forward.schedule;
+    opened.built.forward.schedule.alphaBars.forEach((alphaBar, t) => {
+      expect(Math.abs(alphaBar - alphaBars[t]!)).toBeLessThan(1e-12);
+    });
+    expect(opened.built.network).toMatchObject({ shape: [4, 8, 1], classes: 3 });
+    disposeParams(opened.params);
+  });
+
+  it('may be a pipeline, with the network and the scheduler in folders of their own', async () => {
+    const path = await written(configOf({ schedule: { kind: 'cosine', steps: 10 } }));
+    for (const [name, files] of [
+      ['unet', ['config.json', 'diffusion_pytorch_model.safetensors']],
+      ['scheduler', ['scheduler_config.json']],
+    ] as const) {
+      mkdirSync(join(path, name));
+      for (const file of files) renameSync(join(path, file), join(path, name, file));
+    }
+    rmSync(join(path, 'diffusion-ts.json'));
+    const opened = await readDiffusers(path);
+    expect(opened.config.process.schedule).toMatchObject({ kind: 'cosine', steps: 10 });
+    disposeParams(opened.params);
+  });
+
+  it('with a scheduler that is not known here is refused by name', async () => {
+    const path = await written(configOf({}));
+    rmSync(join(path, 'diffusion-ts.json'));
+    writeFileSync(join(path, 'scheduler_config.json'), '{"beta_schedule":"laplace"}');
+    await expect(readDiffusers(path)).rejects.toThrow(
+      'scheduler_config.json: beta_schedule is "laplace": expected one of linear, scaled_linear, squaredcos_cap_v2.',
+    );
+  });
+});
