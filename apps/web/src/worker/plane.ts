@@ -31,6 +31,8 @@ const PATHS = 96;
 const BINS = 25;
 /** How many frames a picture of the reverse process has at most. */
 const FRAMES = 100;
+/** Steps of the probability flow: enough for smooth lines. */
+const FLOW_STEPS = 40;
 const MAX_RUNS = 8;
 const REPORT_MS = 120;
 
@@ -190,7 +192,7 @@ export const planeJobs: Handlers<PlaneJobs> = {
     const run = known(id);
     const reverse = current(run);
     const { schedule } = reverse.forward;
-    const flow = ddim({ steps: Math.min(schedule.steps, FRAMES) });
+    const flow = ddim({ steps: Math.min(schedule.steps, FLOW_STEPS) });
     const learned = await carry(reverse, flow, PATHS, signal);
     const { exact } = run.source;
     if (exact === undefined) return { learned };
