@@ -2,10 +2,9 @@
 
 import { announce } from './announce.svelte.js';
 import { run as runJob } from './lab.svelte.js';
-import type { PlaneConfig } from './model/plane-config.js';
+import { type PlaneConfig, TRAIN_STEPS } from './model/plane-config.js';
 import type { PlaneEvaluation, PlaneProgress } from './worker/plane.js';
 
-export const TRAIN_STEPS = 3000;
 /** How many steps make one point of a loss curve. */
 const STEPS_A_POINT = 10;
 const POINTS = TRAIN_STEPS / STEPS_A_POINT;

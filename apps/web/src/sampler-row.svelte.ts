@@ -3,16 +3,19 @@ import type { SampleFrame, SampleRequest } from './worker/sample.js';
 
 /** One sampler at work: what it has drawn, step by step. */
 export class SamplerRow {
+  /** How many steps it takes unless somebody says otherwise. */
+  static readonly STEPS = 25;
   readonly name: string;
-  steps = $state(25);
+  steps: number = $state(SamplerRow.STEPS);
   frames = $state.raw<SampleFrame[]>([]);
   images = $state.raw<Float32Array | undefined>();
   evaluations = $state(0);
   running = $state(false);
   error = $state('');
 
-  constructor(name: string) {
+  constructor(name: string, steps: number) {
     this.name = name;
+    if (Number.isInteger(steps) && steps >= 1) this.steps = steps;
   }
 
   /** Draws from the start of the request, or goes on from frame `from` of what is there. */

@@ -1,4 +1,4 @@
-// Light or dark: the system's choice until the visitor makes one. Canvases redraw when `theme.version` changes.
+// Light or dark: the system's choice until the visitor makes one. A canvas follows by reading `palette()`.
 
 const system = matchMedia('(prefers-color-scheme: dark)');
 

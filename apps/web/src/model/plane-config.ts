@@ -9,6 +9,9 @@ export type PlanePrediction = (typeof PREDICTIONS)[number];
 export const PLANE_LOSSES = ['simple', 'bound', 'hybrid'] as const;
 export type PlaneLoss = (typeof PLANE_LOSSES)[number];
 
+/** How long a run is; its learning rate falls until then. */
+export const TRAIN_STEPS = 3000;
+
 /** Everything that a run in the plane depends on. */
 export interface PlaneConfig {
   readonly data: PlaneData;

@@ -17,13 +17,12 @@ import {
   warmUp,
 } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
-import type { PlaneConfig, PlaneLoss } from '../model/plane-config.js';
+import { type PlaneConfig, type PlaneLoss, TRAIN_STEPS } from '../model/plane-config.js';
 import { SCHEDULES } from '../model/schedules.js';
 import { slicedWasserstein } from '../model/sliced-wasserstein.js';
 import { type PlaneSource, planeSource } from './plane-data.js';
 import type { Handlers, Job } from './protocol.js';
 
-export const PLANE_TRAIN_STEPS = 3000;
 const BATCH = 256;
 const PARTICLES = 512;
 const BOUND_POINTS = 256;
@@ -142,7 +141,7 @@ export const planeJobs: Handlers<PlaneJobs> = {
       batches: (start) => batches(run.source.dataset, { size: BATCH, seed: config.seed, start }),
       rng: rng(config.seed).fork('train'),
       steps,
-      learningRate: warmUp(50, cosineDecay({ rate: 2e-3, steps: PLANE_TRAIN_STEPS, finalRate: 1e-4 })),
+      learningRate: warmUp(50, cosineDecay({ rate: 2e-3, steps: TRAIN_STEPS, finalRate: 1e-4 })),
       maxGradNorm: 1,
       ema: warmedUpDecay(0.99),
       timesteps: observing(run.lossByT),
