@@ -8,8 +8,14 @@ import type { NodeBackend, OpAttr } from './tfjs-node.js';
 /** The kernels of the contract of `@diffusion-ts/ops`: TensorFlow's convolutions and products, and ours (kernels/). */
 export const opsKernels: readonly tf.KernelConfig[] = [
   ...convolutionKernels,
+  // Not the operation MatMul: that of libtensorflow 2.21 writes beyond its memory (seen under node --cpu-prof, where
+  // malloc then aborts; with BatchMatMulV2 in its place it never does).
   kernel('DiffusionLinear', (backend, { x, weight, bias }) =>
-    withBias(backend, backend.executeMultipleOutputs('MatMul', [floats(backend)], [x, weight], 1), bias),
+    withBias(
+      backend,
+      backend.executeMultipleOutputs('BatchMatMulV2', [floats(backend)], [x, weight], 1),
+      bias,
+    ),
   ),
   kernel('DiffusionBiasGrad', (backend, { dy }) =>
     backend.executeMultipleOutputs('DiffusionBiasGrad', [], [dy], 1),
