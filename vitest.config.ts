@@ -21,8 +21,8 @@ export default defineConfig({
   test: {
     projects,
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // Two cores: more workers only fight over them.
     maxWorkers: 2,
   },
