@@ -22,8 +22,11 @@ export interface Visit {
   readonly page: Page;
   /** What the console and uncaught exceptions said. */
   readonly errors: string[];
-  /** Milliseconds of each task of the main thread that took longer than 50 ms since the last call. */
-  longTasks(): Promise<number[]>;
+  /**
+   * How many milliseconds the processor spent on each task of the page's main thread while `act` went on, the longest
+   * first. The clock on the wall would also count the time that other programs take from a busy machine.
+   */
+  tasksDuring(act: () => Promise<void>): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -68,13 +71,6 @@ async function visit(
     reducedMotion: 'reduce',
     ...options,
   });
-  await context.addInitScript(() => {
-    const long: number[] = [];
-    Object.assign(window, { long });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) long.push(duration);
-    }).observe({ type: 'longtask' });
-  });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const errors: string[] = [];
@@ -88,7 +84,37 @@ async function visit(
   return {
     page,
     errors,
-    longTasks: () => page.evaluate(() => (window as unknown as { long: number[] }).long.splice(0)),
+    async tasksDuring(act) {
+      await browser.startTracing(page, {
+        categories: ['disabled-by-default-devtools.timeline', '__metadata'],
+      });
+      await act();
+      return taskTimes(JSON.parse((await browser.stopTracing()).toString()));
+    },
     close: () => context.close(),
   };
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds on the processor. */
+  readonly tdur?: number;
+  readonly args: { readonly name?: string };
+}
+
+function taskTimes({ traceEvents }: { traceEvents: readonly TraceEvent[] }): number[] {
+  const mains = traceEvents.filter(
+    ({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain',
+  );
+  return traceEvents
+    .filter(
+      ({ name, pid, tid, tdur }) =>
+        name === 'RunTask' &&
+        tdur !== undefined &&
+        mains.some((main) => main.pid === pid && main.tid === tid),
+    )
+    .map(({ tdur }) => tdur! / 1000)
+    .toSorted((a, b) => b - a);
 }
