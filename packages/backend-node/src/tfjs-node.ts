@@ -56,12 +56,10 @@ export function loadTfjsNode({ process, addon, tfjsNode }: Build): { backend: No
   return { backend: new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node'), version: binding.TF_Version };
 }
 
-/** tfjs-node calls functions that Node 23 took away. */
+/** tfjs-node calls functions that Node 23 took away, and that warn before that. */
 function restoreUtil(): void {
-  const missing = {
+  Object.assign(util, {
     isNullOrUndefined: (x: unknown) => x === null || x === undefined,
     isArray: Array.isArray,
-  };
-  const functions = util as unknown as Record<string, unknown>;
-  for (const [name, f] of Object.entries(missing)) functions[name] ??= f;
+  });
 }
