@@ -13,20 +13,20 @@ function bytes(): number {
   return wasm.HEAPU8.length;
 }
 
-it('the memory of two hundred training steps is that of the first ten', () => {
+it('the memory of a thousand training steps is that of the first ten', () => {
   const model = unet({
-    sample_size: 8,
+    sample_size: 4,
     in_channels: 1,
     out_channels: 1,
     layers_per_block: 1,
-    block_out_channels: [8, 16],
+    block_out_channels: [8],
     norm_num_groups: 4,
-    down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-    up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+    down_block_types: ['AttnDownBlock2D'],
+    up_block_types: ['AttnUpBlock2D'],
   });
   const params = model.init(rng(1));
-  const x = rng(2).normal([4, 8, 8, 1]);
-  const t = tf.tensor1d([1, 2, 3, 4], 'int32');
+  const x = rng(2).normal([2, 4, 4, 1]);
+  const t = tf.tensor1d([1, 2], 'int32');
   const step = valueAndGrad((p) => tf.mean(tf.square(model.apply(p, x, t))));
   const run = (count: number): [number, number] => {
     for (let i = 0; i < count; i++) {
@@ -36,7 +36,7 @@ it('the memory of two hundred training steps is that of the first ten', () => {
     return [bytes(), tf.memory().numTensors];
   };
   const afterTen = run(10);
-  expect(run(200)).toEqual(afterTen);
+  expect(run(990)).toEqual(afterTen);
   disposeParams({ ...params, x, t });
 });
 
