@@ -5,6 +5,9 @@
 namespace diffusion {
 namespace {
 
+// Numbers that one thread adds in less time than another takes to wake up.
+constexpr int64_t GRAIN = 1 << 16;
+
 // Adds a bias [C] to y […, C] where it lies, and returns nothing: y must be fresh, with no other tensor on its memory.
 struct AddBias {
   static void define(Definition &d) { d = {"DiffusionAddBias", {"y: float", "bias: float"}, {}, {}}; }
@@ -12,7 +15,7 @@ struct AddBias {
   void compute(Context &context) {
     const Tensor y = context.input(0), bias = context.input(1);
     const int64_t channels = y.channels(), rows = y.size() / channels;
-    parallelParts(rows, 1 + (1 << 14) / channels, [&](int64_t begin, int64_t end) {
+    parallelParts(rows, 1 + GRAIN / channels, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; row++) {
         float *at = y.data() + row * channels;
         for (int64_t c = 0; c < channels; c += LANES) {
@@ -34,7 +37,7 @@ struct BiasGrad {
     const Tensor dbias = context.output(0, {channels});
     const int64_t grain = 64, width = padded(channels), parts = (rows + grain - 1) / grain;
     std::vector<float> sums(parts * width);
-    parallelParts(parts, 1 + (1 << 14) / (grain * channels), [&](int64_t first, int64_t last) {
+    parallelParts(parts, 1 + GRAIN / (grain * channels), [&](int64_t first, int64_t last) {
       for (int64_t part = first; part < last; part++) {
         const int64_t end = std::min(rows, (part + 1) * grain);
         for (int64_t c = 0; c < channels; c += LANES) {
