@@ -5,7 +5,7 @@ let constants: usize = 0;
 
 /** Bytes that `setConstants` needs. */
 export function constantsSize(): usize {
-  return 32 * 16;
+  return 40 * 16;
 }
 
 /** Where the constants are: to be read once before a loop, since V8 reads a global anew at every use. */
@@ -46,6 +46,18 @@ export const P_AT_P: usize = 384;
 export const AT_Q: usize = 400;
 export const Q_AT_Q: usize = 416;
 
+// For σ(x): where n lies in [−126, 128], what rounds to n + 127, and e⁻ʳ by a minimax polynomial of degree 5.
+export const LEAST: usize = 432;
+export const GREATEST: usize = 448;
+export const MINUS_LOG2E: usize = 464;
+export const BIASED_ROUNDER: usize = 480;
+export const S0: usize = 496;
+export const S1: usize = 512;
+export const S2: usize = 528;
+export const S3: usize = 544;
+export const S4: usize = 560;
+export const S5: usize = 576;
+
 /** Writes the constants at `to`, which stays theirs. */
 export function setConstants(to: usize): void {
   constants = to;
@@ -62,6 +74,16 @@ export function setConstants(to: usize): void {
   setFloat(C1, 1.6666665459e-1);
   setFloat(C0, 5.0000001201e-1);
   setFloat(ONE, 1);
+  setFloat(LEAST, -89);
+  setFloat(GREATEST, 87);
+  setFloat(MINUS_LOG2E, -1.44269504);
+  setFloat(BIASED_ROUNDER, 12582912 + 127);
+  setFloat(S0, 1.000000072);
+  setFloat(S1, -0.999999692);
+  setFloat(S2, 0.4999889486);
+  setFloat(S3, -0.1666757476);
+  setFloat(S4, 0.04191538205);
+  setFloat(S5, -0.008297653905);
   v128.store(constants + BIAS, i32x4.splat(127));
   const p = 0.625;
   const q = 1.5;

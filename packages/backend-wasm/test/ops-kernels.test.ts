@@ -320,3 +320,16 @@ it('gives the same bits every time, and leaves no tensor behind', async () => {
   tf.dispose([first, second]);
   await expectNoLeak(step);
 });
+
+it('SiLU is within five units in the last place of float64 as far as σ is a normal number', async () => {
+  await useWasm();
+  const x = Float32Array.from({ length: 200_003 }, (_, i) => -87.5 + (i * 175) / 200_002);
+  const y = tf.tidy(() => silu(tf.tensor1d(x)).dataSync());
+  expectAllClose(
+    y,
+    Array.from(x, (value) => value / (1 + Math.exp(-value))),
+    { relative: 3.2e-7, absolute: 0 },
+  );
+  const ends = tf.tidy(() => silu(tf.tensor1d([-1000, -90, 1000, Infinity, NaN])).dataSync());
+  expect([...ends]).toEqual([-0, -0, 1000, Infinity, NaN]);
+});
