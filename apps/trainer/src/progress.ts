@@ -55,9 +55,9 @@ export function duration(seconds: number): string {
   return s >= 60 ? `${Math.floor(s / 60)} min ${pad(s % 60)} s` : `${s} s`;
 }
 
-/** A number with four significant digits, as losses are shown. */
+/** A number with four significant digits, as losses are shown; whole beyond a thousand. */
 export function significant(value: number): string {
-  return value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6)
-    ? value.toExponential(3)
-    : value.toPrecision(4);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(3);
+  return size >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(4);
 }

@@ -4,11 +4,11 @@ import { duration, progress, significant } from '../src/progress.js';
 
 describe('progress', () => {
   it('writes a loss with four significant digits', () => {
-    expect([1.23456, 0.034, 0.1, 1234.56, 0.000012345].map(significant)).toEqual([
+    expect([1.23456, 0.034, 0.1, 12345.6, 0.000012345].map(significant)).toEqual([
       '1.235',
       '0.03400',
       '0.1000',
-      '1235',
+      '12,346',
       '1.234e-5',
     ]);
   });
