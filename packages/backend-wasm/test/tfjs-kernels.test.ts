@@ -211,3 +211,79 @@ it('leaves integers to tfjs, and says what it takes where tfjs has nothing', asy
     ).toThrow(/UnsortedSegmentSum on wasm takes float32 tensors/);
   });
 });
+
+type Four = tf.Tensor4D;
+it.each<[string, number[][], (a: tf.Tensor, b: tf.Tensor) => tf.Tensor]>([
+  [
+    'conv2d 3×3',
+    [
+      [2, 9, 7, 8],
+      [3, 3, 8, 16],
+    ],
+    (x, w) => tf.conv2d(x as Four, w as Four, 1, 'same'),
+  ],
+  [
+    'conv2d 3×3 with stride 2',
+    [
+      [2, 9, 8, 5],
+      [3, 3, 5, 6],
+    ],
+    (x, w) => tf.conv2d(x as Four, w as Four, 2, 'same'),
+  ],
+  [
+    'conv2d 1×1',
+    [
+      [2, 5, 6, 7],
+      [1, 1, 7, 9],
+    ],
+    (x, w) => tf.conv2d(x as Four, w as Four, 1, 'valid'),
+  ],
+  [
+    'depthwiseConv2d',
+    [
+      [2, 7, 6, 5],
+      [3, 3, 5, 2],
+    ],
+    (x, w) => tf.depthwiseConv2d(x as Four, w as Four, 1, 'same'),
+  ],
+  [
+    'matMul',
+    [
+      [3, 5, 7],
+      [3, 7, 6],
+    ],
+    (a, b) => tf.matMul(a, b),
+  ],
+  [
+    'matMul of transposes',
+    [
+      [3, 7, 5],
+      [3, 6, 7],
+    ],
+    (a, b) => tf.matMul(a, b, true, true),
+  ],
+  [
+    'gather',
+    [
+      [6, 4],
+      [5, 4],
+    ],
+    (a, b) => tf.mul(tf.gather(a, tf.tensor1d([4, 0, 4, 2, 5], 'int32')), b),
+  ],
+])('the gradients of %s are its finite differences', async (_, shapes, f) => {
+  await useWasm();
+  const xs = shapes.map((shape, i) => normal(i, shape)) as [tf.Tensor, tf.Tensor];
+  const [y, ...gradients] = withGradients(f as (...xs: tf.Tensor[]) => tf.Tensor, xs);
+  const direction = normal(99, y!.shape).dataSync();
+  const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+    Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
+  xs.forEach((x, i) => {
+    const v = normal(50 + i, x.shape);
+    // f is linear in each of its arguments, so that a difference of any length is exact.
+    const at = (moved: tf.Tensor): number =>
+      dot((i === 0 ? f(moved, xs[1]) : f(xs[0], moved)).dataSync(), direction);
+    const difference = (at(tf.add(x, v)) - at(tf.sub(x, v))) / 2;
+    const size = Math.sqrt(dot(direction, direction) * dot(v.dataSync(), v.dataSync()));
+    expect(Math.abs(dot(gradients[i]!.dataSync(), v.dataSync()) - difference) / size).toBeLessThan(1e-5);
+  });
+});
