@@ -3,10 +3,6 @@
 #include <node_api.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 namespace {
 
 int savedStderr = -1;
@@ -26,16 +22,6 @@ napi_value unmuteStderr(napi_env, napi_callback_info) {
   return nullptr;
 }
 
-// A step makes and frees the same tensors as the one before. By default glibc maps and unmaps each large one, and the
-// system clears its pages every time; kept in the heap, they are cleared once.
-napi_value keepMemory(napi_env, napi_callback_info) {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-  return nullptr;
-}
-
 napi_value init(napi_env env, napi_value exports) {
   const auto add = [&](const char *name, napi_callback callback) {
     napi_value function;
@@ -44,7 +30,6 @@ napi_value init(napi_env env, napi_value exports) {
   };
   add("muteStderr", muteStderr);
   add("unmuteStderr", unmuteStderr);
-  add("keepMemory", keepMemory);
   return exports;
 }
 

@@ -9,7 +9,7 @@ export const NATIVE: string = fileURLToPath(new URL('../native', import.meta.url
 
 /** What `npm run native` made; every path is absolute. */
 export interface Build {
-  /** A small addon that is loaded first, and prepares the process. */
+  /** A small addon that keeps the process quiet while the other one is loaded. */
   process: string;
   /** The addon: tfjs-node's binding and our kernels. */
   addon: string;

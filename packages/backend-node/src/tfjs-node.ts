@@ -30,7 +30,7 @@ export interface NodeBackend extends tf.KernelBackend {
 }
 
 /** native/process.cc */
-type ProcessAddon = Record<'muteStderr' | 'unmuteStderr' | 'keepMemory', () => void>;
+type ProcessAddon = Record<'muteStderr' | 'unmuteStderr', () => void>;
 
 /** The name under which tfjs-node's code, as `npm run native` lays it out, finds the tfjs-core of this process. */
 export const CORE = 'diffusion-ts.tfjs-core';
@@ -40,8 +40,7 @@ export function loadTfjsNode({ process, addon, tfjsNode }: Build): { backend: No
   restoreUtil();
   Object.assign(globalThis, { [Symbol.for(CORE)]: tf });
   const require = createRequire(join(tfjsNode, 'dist', 'index.js'));
-  const { muteStderr, unmuteStderr, keepMemory } = require(process) as ProcessAddon;
-  keepMemory();
+  const { muteStderr, unmuteStderr } = require(process) as ProcessAddon;
   muteStderr();
   let binding: NodeBackend['binding'];
   try {

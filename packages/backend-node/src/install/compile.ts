@@ -17,7 +17,7 @@ export async function findCompiler(): Promise<string> {
   );
 }
 
-/** Compiles the addon that prepares the process, and the one of tfjs-node's binding and our kernels. */
+/** Compiles the addon that keeps the process quiet, and the one of tfjs-node's binding and our kernels. */
 export async function compileAddons(
   compiler: string,
   tfjsNode: string,
