@@ -14,7 +14,7 @@ export const mnist: Preset = {
   },
   process: { schedule: { kind: 'cosine' }, predicts: 'v' },
   training: {
-    steps: 1200,
+    steps: 900,
     batch: 32,
     learningRate: 3e-3,
     warmUp: 100,
@@ -23,8 +23,8 @@ export const mnist: Preset = {
     betas: [0.9, 0.99],
     ema: { kind: 'warmed-up', decay: 0.995 },
     logEvery: 20,
-    checkpointEvery: 200,
-    sampleEvery: 400,
+    checkpointEvery: 150,
+    sampleEvery: 300,
   },
   sampling: { sampler: 'ddim', steps: 25, guidance: 1 },
 };
