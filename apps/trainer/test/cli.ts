@@ -46,6 +46,17 @@ export function start(
   return { child, end };
 }
 
+/** Resolves once the command has written `text` to stderr, in however many pieces. */
+export function said(child: ChildProcess, text: string): Promise<void> {
+  let written = '';
+  return new Promise((resolve) => {
+    child.stderr!.on('data', (data) => {
+      written += data;
+      if (written.includes(text)) resolve();
+    });
+  });
+}
+
 /** Runs the built command line to its end. */
 export function diffusion(...args: string[]): Promise<Result> {
   return start(args).end;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { readMetrics } from '../src/run/metrics.js';
-import { diffusion, folder, start, TINY, weightsOf } from './cli.js';
+import { diffusion, folder, said, start, TINY, weightsOf } from './cli.js';
 
 const train = (out: string, ...more: string[]) => ['train', ...TINY, '--out', out, ...more];
 
@@ -56,9 +56,8 @@ describe('diffusion train', () => {
 
     const run = join(folder(), 'run');
     const { child, end } = start(train(run, '--steps', '200'));
-    child.stderr!.on('data', (text) => {
-      if (String(text).startsWith('train 1/')) child.kill('SIGINT');
-    });
+    await said(child, 'train 1/');
+    child.kill('SIGINT');
     const { code, stderr } = await end;
     expect(stderr).toContain('Stopping and saving');
     expect(code).toBe(130);

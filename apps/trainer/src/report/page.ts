@@ -55,9 +55,9 @@ main { display: grid; gap: 1.25rem; }
 section, details { background: var(--card); border: 1px solid var(--edge); border-radius: 12px; padding: 1.25rem; min-width: 0; }
 .facts { display: flex; flex-wrap: wrap; gap: 1px; margin: 0; overflow: hidden;
   background: var(--edge); border: 1px solid var(--edge); border-radius: 12px; }
-.facts div { flex: 1 0 auto; min-width: 8rem; padding: .8rem 1rem; background: var(--card); }
+.facts div { flex: 1 0 auto; padding: .7rem .85rem; background: var(--card); }
 dt { color: var(--soft); font-size: .8rem; }
-dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-size: .93rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 figure { margin: 0; }
 figure img { display: block; width: 100%; border-radius: 6px; }
 .hero { max-width: 40rem; margin: 0 auto; }
