@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { type Metrics, readMetrics } from '../src/run/metrics.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -79,6 +80,11 @@ export const TINY: readonly string[] = [
   ]),
 ];
 
+/** The arguments that train with them. */
+export function train(out: string, ...more: string[]): string[] {
+  return ['train', ...TINY, '--out', out, ...more];
+}
+
 export function hash(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
@@ -88,4 +94,9 @@ export function weightsOf(run: string, step: number): string[] {
   return ['model', 'ema', 'optimizer'].map((name) =>
     hash(join(run, 'checkpoints', String(step), `${name}.safetensors`)),
   );
+}
+
+/** Metrics without what depends on the clock. */
+export function losses(run: string): Omit<Metrics, 'imagesPerSecond' | 'seconds'>[] {
+  return readMetrics(join(run, 'metrics.jsonl')).map(({ imagesPerSecond: _, seconds: __, ...rest }) => rest);
 }

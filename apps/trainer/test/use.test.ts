@@ -9,7 +9,7 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
-import { diffusion, folder, hash, start, TINY } from './cli.js';
+import { diffusion, folder, hash, start, train } from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 let points: string;
@@ -64,10 +64,7 @@ async function trainImages(): Promise<string> {
 
 beforeAll(async () => {
   points = join(folder(), 'run');
-  [images] = await Promise.all([
-    trainImages(),
-    diffusion('train', ...TINY, '--steps', '10', '--out', points),
-  ]);
+  [images] = await Promise.all([trainImages(), diffusion(...train(points, '--steps', '10'))]);
 });
 
 describe('diffusion sample', () => {
