@@ -9,3 +9,4 @@ export { moons } from './moons.js';
 export type { PointsOptions } from './points.js';
 export { spiral } from './spiral.js';
 export { swissRoll } from './swiss-roll.js';
+export { withoutLabels } from './without-labels.js';

@@ -8,6 +8,7 @@ import {
   type PointsOptions,
   spiral,
   swissRoll,
+  withoutLabels,
 } from '@diffusion-ts/datasets';
 import { idx, imageFolder, mnist } from '@diffusion-ts/datasets/node';
 import type { RunConfig } from '../config/schema.js';
@@ -36,7 +37,7 @@ export function isPoints(config: DataConfig): config is Extract<DataConfig, { si
  */
 export async function openData(config: DataConfig, split: Split): Promise<Dataset> {
   const dataset = await open(config, split);
-  return config.labels ? dataset : unlabelled(dataset);
+  return config.labels ? dataset : withoutLabels(dataset);
 }
 
 async function open(config: DataConfig, split: Split): Promise<Dataset> {
@@ -77,17 +78,4 @@ function idxFile(folder: string, name: string): string {
   const found = candidates.map((file) => join(folder, file)).find(existsSync);
   if (found !== undefined) return found;
   throw new Refusal(`${folder} holds no ${name} (nor ${name}.gz).`);
-}
-
-function unlabelled({ size, shape, range, batch }: Dataset): Dataset {
-  return {
-    size,
-    shape,
-    range,
-    async batch(indices, random) {
-      const { x0, labels } = await batch(indices, random);
-      labels?.dispose();
-      return { x0 };
-    },
-  };
 }

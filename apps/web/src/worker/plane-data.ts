@@ -8,6 +8,7 @@ import {
   type PointsOptions,
   spiral,
   swissRoll,
+  withoutLabels,
 } from '@diffusion-ts/datasets';
 import { rng } from '@diffusion-ts/tensor';
 import { DRAWN_DEVIATION, type PlaneConfig, type PlaneData } from '../model/plane-config.js';
@@ -36,7 +37,7 @@ export async function planeSource({
 }: Pick<PlaneConfig, 'data' | 'drawn' | 'seed'>): Promise<PlaneSource> {
   if (data !== 'drawn') {
     return {
-      dataset: withoutClasses(PRESETS[data]({ size: SIZE, seed })),
+      dataset: withoutLabels(PRESETS[data]({ size: SIZE, seed })),
       exact: data === 'mixture' ? ringOfEight() : undefined,
     };
   }
@@ -61,18 +62,4 @@ function ringOfEight(): AnalyticGaussianMixture {
     means: angles.map((angle) => [0.8 * Math.cos(angle), 0.8 * Math.sin(angle)]),
     deviations: angles.map(() => 0.05),
   });
-}
-
-/** The networks of this page know no classes. */
-function withoutClasses({ size, shape, range, batch }: Dataset): Dataset {
-  return {
-    size,
-    shape,
-    range,
-    async batch(indices, random) {
-      const { x0, labels } = await batch(indices, random);
-      labels?.dispose();
-      return { x0 };
-    },
-  };
 }
