@@ -1,13 +1,11 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { binary } from '#binary';
 import type { Exports } from './exports.js';
-import { forSharedMemory } from './shared-memory.js';
 
 /** What the kernels use of tfjs's wasm backend. */
 export interface WasmBackend {
   readonly wasm: {
     readonly asm?: { readonly memory?: WebAssembly.Memory };
-    readonly wasmMemory?: WebAssembly.Memory;
     _malloc(bytes: number): number;
     _free(address: number): void;
   };
@@ -21,7 +19,7 @@ export interface WasmBackend {
 export interface Room {
   readonly kernels: Exports;
   /** The memory as it is now: it may grow, and then every view of it is dead, so none is kept. */
-  readonly buffer: () => ArrayBufferLike;
+  readonly buffer: () => ArrayBuffer;
   readonly address: (tensor: TensorInfo) => number;
   readonly output: (shape: readonly number[]) => TensorInfo;
   /** Another tensor with the same data. */
@@ -41,26 +39,12 @@ export interface Room {
   ) => number;
 }
 
-const modules: { plain?: WebAssembly.Module; shared?: WebAssembly.Module } = {};
+let compiled: WebAssembly.Module | undefined;
 const rooms = new WeakMap<WasmBackend, Room>();
 
-function memoryOf({ wasm }: WasmBackend): WebAssembly.Memory {
-  const memory = wasm.wasmMemory ?? wasm.asm?.memory;
-  if (memory === undefined)
-    throw new TypeError('this build of the wasm backend keeps its memory out of reach');
-  return memory;
-}
-
-/** Which module fits the memory, and its bytes. */
-function bytesFor(memory: WebAssembly.Memory): ['plain' | 'shared', Uint8Array<ArrayBuffer>] {
-  const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  return isShared ? ['shared', forSharedMemory(binary)] : ['plain', binary];
-}
-
 /** Compiles the kernels ahead of their first use: a page should not do that synchronously. */
-export async function prepare(backend: WasmBackend): Promise<void> {
-  const [kind, bytes] = bytesFor(memoryOf(backend));
-  modules[kind] ??= await WebAssembly.compile(bytes);
+export async function prepare(): Promise<void> {
+  compiled ??= await WebAssembly.compile(binary);
 }
 
 /** The room of a backend, made when the first kernel runs on it. */
@@ -75,10 +59,14 @@ export function roomOf(backend: WasmBackend): Room {
 
 function makeRoom(backend: WasmBackend): Room {
   const { wasm } = backend;
-  const memory = memoryOf(backend);
-  const [kind, bytes] = bytesFor(memory);
-  modules[kind] ??= new WebAssembly.Module(bytes);
-  const kernels = new WebAssembly.Instance(modules[kind], { env: { memory } }).exports as unknown as Exports;
+  const memory = wasm.asm?.memory;
+  if (memory === undefined) {
+    throw new TypeError(
+      'the wasm backend was started with threads before useWasm, which works without: call it first',
+    );
+  }
+  compiled ??= new WebAssembly.Module(binary);
+  const kernels = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
 
   const allocate = (bytes: number): number => {
     const address = wasm._malloc(bytes) >>> 0;

@@ -1,11 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { type Browser, chromium } from 'playwright-core';
+import { build, type Plugin, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useWasm } from '../src/index.js';
 import { compute } from './browser/compute.js';
@@ -14,6 +12,40 @@ import type { Answer } from './browser/run.js';
 const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path !== undefined && existsSync(path),
 );
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+
+/** The lines that the README gives to users of Vite, as a module. */
+const readmeForVite: Plugin = {
+  name: 'readme',
+  resolveId: (id) => (id === 'the README for Vite' ? `${folder}readme-for-vite.js` : undefined),
+  load(id) {
+    if (!id.endsWith('readme-for-vite.js')) return undefined;
+    return /^```js\n(.*?)^```/ms.exec(readFileSync(`${folder}README.md`, 'utf8'))![1]!;
+  },
+};
+
+/** The files that Vite makes of the page's script, by their paths. */
+async function buildWithVite(): Promise<Map<string, string | Uint8Array>> {
+  const { output } = (await build({
+    root: folder,
+    configFile: false,
+    logLevel: 'error',
+    plugins: [readmeForVite],
+    resolve: {
+      alias: { '@diffusion-ts/backend-wasm': `${folder}src/index.ts` },
+      conditions: ['@diffusion-ts/source', 'module', 'browser', 'development|production'],
+    },
+    build: {
+      write: false,
+      target: 'es2022',
+      rolldownOptions: { input: `${folder}test/browser/run.ts`, output: { entryFileNames: 'run.js' } },
+    },
+  })) as Rolldown.RolldownOutput;
+  return new Map(
+    output.map((file) => [`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source]),
+  );
+}
 
 describe.skipIf(executablePath === undefined)(
   executablePath === undefined ? 'in Chromium (not installed)' : 'in Chromium',
@@ -26,35 +58,15 @@ describe.skipIf(executablePath === undefined)(
     beforeAll(async () => {
       await useWasm();
       expected = compute();
-      const { outputFiles } = await build({
-        entryPoints: [fileURLToPath(new URL('browser/run.ts', import.meta.url))],
-        bundle: true,
-        write: false,
-        format: 'iife',
-        conditions: ['@diffusion-ts/source'],
-        logLevel: 'error',
-      });
-      const script = outputFiles[0]!.text;
-      const wasm = dirname(
-        createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json'),
-      );
+      const files = await buildWithVite();
       server = createServer(({ url = '/' }, response) => {
         // Isolated from other origins, a page may share memory between threads, and tfjs does.
-        if (url.startsWith('/isolated')) {
-          response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-          response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-        }
-        if (url.startsWith('/wasm/')) {
-          response.setHeader('Content-Type', 'application/wasm');
-          response.end(readFileSync(join(wasm, 'dist', url.slice('/wasm/'.length))));
-        } else if (url === '/run.js') {
-          response.setHeader('Content-Type', 'text/javascript');
-          response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-          response.end(script);
-        } else {
-          response.setHeader('Content-Type', 'text/html');
-          response.end('<!doctype html><title>test</title>');
-        }
+        if (url === '/isolated') response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+        if (url !== '/') response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+        const file = files.get(url);
+        const type = url.endsWith('.js') ? 'text/javascript' : 'application/wasm';
+        response.setHeader('Content-Type', file === undefined ? 'text/html' : type);
+        response.end(file ?? '<!doctype html><title>test</title>');
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -69,23 +81,25 @@ describe.skipIf(executablePath === undefined)(
       const page = await browser.newPage();
       await page.goto(origin + path);
       if (where === 'page') {
-        await page.addScriptTag({ url: '/run.js' });
-        return page.evaluate('run()');
+        await page.addScriptTag({ url: '/run.js', type: 'module' });
+        await page.waitForFunction('globalThis.answer');
+        return page.evaluate('answer');
       }
       return page.evaluate(
-        'new Promise((resolve) => { new Worker("/run.js").onmessage = ({ data }) => resolve(data); })',
+        `new Promise((resolve, reject) => {
+          const worker = new Worker('/run.js', { type: 'module' });
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = ({ message }) => reject(new Error(message));
+        })`,
       );
     }
 
-    it.each(['page', 'worker'] as const)(
-      'computes in a %s the very bits that Node computes',
-      async (where) => {
-        expect(await answerFrom('/', where)).toEqual({ numbers: expected, threads: false });
-      },
-    );
-
-    it('computes the same bits in a page whose memory threads share', async () => {
-      expect(await answerFrom('/isolated', 'page')).toEqual({ numbers: expected, threads: true });
+    it.each([
+      ['a page', '/', 'page'],
+      ['a worker', '/', 'worker'],
+      ['a page isolated from other origins, where tfjs would start threads', '/isolated', 'page'],
+    ] as const)('computes in %s the very bits that Node computes', async (_, path, where) => {
+      expect(await answerFrom(path, where)).toEqual({ backend: 'wasm', numbers: expected });
     });
   },
 );
