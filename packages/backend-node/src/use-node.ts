@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedKernels } from './fused-kernels.js';
 import { findBuild } from './home.js';
-import { opsKernels } from './ops-kernels.js';
 import { loadTfjsNode } from './tfjs-node.js';
 
 export interface UseNodeOptions {
@@ -53,7 +53,7 @@ function load(threads: number): NodeBackendInfo {
   process.env.TF_NUM_INTEROP_THREADS ??= '1';
   const { backend, version } = loadTfjsNode(build);
   tf.registerBackend('tensorflow', () => backend, 3);
-  for (const config of opsKernels) tf.registerKernel(config);
+  for (const config of fusedKernels) tf.registerKernel(config);
   return {
     version,
     libtensorflow: build.libtensorflow,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { opsKernels } from '../ops-kernels.js';
+import { fusedKernels } from '../fused-kernels.js';
 import { useNode } from '../use-node.js';
 
 // A small computation whose result is known, through TensorFlow's own kernels and through one of ours.
@@ -13,5 +13,5 @@ if (!silu!.dataSync().every((y) => Math.abs(y - expected) < 1e-6)) {
   throw new Error(`silu(1) came out as ${silu!.dataSync()[0]} and not ${expected}`);
 }
 process.stdout.write(
-  `libtensorflow ${version} from ${libtensorflow} works, with ${opsKernels.length} fused kernels on ${threads} threads.\n`,
+  `libtensorflow ${version} from ${libtensorflow} works, with ${fusedKernels.length} fused kernels on ${threads} threads.\n`,
 );
