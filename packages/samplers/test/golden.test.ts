@@ -4,12 +4,12 @@ import { fromBetas, linear, type NoiseSchedule, respace } from '@diffusion-ts/sc
 import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { ancestral, ddim, type Sampler } from '../src/index.js';
+import { ancestral, ddim, dpmSolverPlusPlus, type Sampler } from '../src/index.js';
 import { exactProcess, finish, zeroNoise } from './gaussian-data.js';
 
 interface Row {
   name: string;
-  config: { prediction_type: 'epsilon' | 'v_prediction'; timestep_spacing: string };
+  config: { prediction_type: 'epsilon' | 'v_prediction'; timestep_spacing?: string };
   inference_steps: number;
   timesteps: number[];
   x_final_first12: number[];
@@ -18,7 +18,14 @@ interface Row {
 }
 
 const { rows } = golden<{ rows: Row[] }>('samplers');
-const mine = rows.filter((row) => /^(ancestral \(DDPM\)|DDIM)/.test(row.name));
+const samplers: Readonly<Record<string, (options: { steps?: `ddim${number}` }) => Sampler>> = {
+  'ancestral (DDPM), zero noise': ancestral,
+  'DDIM eta 0': ddim,
+  'DDIM eta 0 trailing': ddim,
+  'DPM-Solver++ 2M midpoint': dpmSolverPlusPlus,
+  'DPM-Solver++ 3M': (options) => dpmSolverPlusPlus({ ...options, order: 3 }),
+};
+const mine = rows.filter((row) => row.name in samplers);
 const schedule = linear({ steps: 1000, start: 1e-4, end: 0.02 });
 const xT = Float32Array.from({ length: 768 }, (_, i) => 1.2 * Math.sin(0.37 * i + 0.2));
 
@@ -29,8 +36,8 @@ function keep(timesteps: number[]): NoiseSchedule {
   return { ...fromBetas(betas), timesteps: Float64Array.from(timesteps) };
 }
 
-test('the golden file has twelve rows of ancestral and DDIM sampling', () => {
-  expect(mine.length).toBe(12);
+test('the golden file has four rows of each of five samplers', () => {
+  expect(mine.length).toBe(20);
 });
 
 onEachBackend(() => {
@@ -39,12 +46,12 @@ onEachBackend(() => {
     test(`${row.name}, ${predicts}, ${row.inference_steps} steps, ends where diffusers ends`, async () => {
       const leading = row.config.timestep_spacing === 'leading';
       const steps = `ddim${row.inference_steps}` as const;
-      // diffusers' "leading" timesteps are the constant stride of `respace`; its "trailing" ones are chosen by hand.
+      // diffusers' "leading" timesteps are the constant stride of `respace`; others are kept by hand.
       const kept = leading ? respace(schedule, steps) : keep(row.timesteps.toReversed());
       expect(Array.from(kept.timesteps).toReversed()).toEqual(row.timesteps);
 
       const x = tf.tensor(xT, [4, 192]);
-      const sampler: Sampler = (row.name.startsWith('DDIM') ? ddim : ancestral)(leading ? { steps } : {});
+      const sampler = samplers[row.name]!(leading ? { steps } : {});
       const process = exactProcess(schedule, 0.25, predicts);
       const reverse = leading ? process : reverseProcess({ ...process, forward: gaussianDiffusion(kept) });
       const x0 = await finish(sampler(reverse, x, { rng: zeroNoise }));

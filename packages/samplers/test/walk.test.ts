@@ -59,9 +59,9 @@ onEachBackend(() => {
     await expect(aborted()).rejects.toBe(reason);
     expect(tf.memory().numTensors).toBe(before);
 
-    const failing: Move = (xt, t, index) => {
+    const failing: Move = (xt, t, index, earlier) => {
       if (index === 1) throw new Error('no network');
-      return double(xt, t, index);
+      return double(xt, t, index, earlier);
     };
     const failed = async (): Promise<void> => {
       for await (const _ of walk(start, [2, 1, 0], timesteps, undefined, failing));
@@ -71,12 +71,27 @@ onEachBackend(() => {
     start.dispose();
   });
 
+  test('a move sees as many earlier predictions of x_0 as are remembered, the newest first', async () => {
+    const start = tf.tensor2d([[1]]);
+    const seen: number[][] = [];
+    const before = tf.memory().numTensors;
+    const remembering: Move = (xt, t, index, earlier) => {
+      seen.push(earlier.map((x0) => x0.dataSync()[0]!));
+      return double(xt, t, index, earlier);
+    };
+    for await (const { index } of walk(start, [2, 1, 0, 0], timesteps, undefined, remembering, 2))
+      if (index === 3) break;
+    expect(seen).toEqual([[], [-1], [-2, -1], [-4, -2]]);
+    expect(tf.memory().numTensors).toBe(before);
+    start.dispose();
+  });
+
   test('a signal that was aborted before the start prevents the first evaluation', async () => {
     const start = tf.ones([1, 1]);
     let moves = 0;
-    const run = walk(start, [0], timesteps, AbortSignal.abort(new Error('no')), (xt, t, index) => {
+    const run = walk(start, [0], timesteps, AbortSignal.abort(new Error('no')), (xt, t, index, earlier) => {
       moves += 1;
-      return double(xt, t, index);
+      return double(xt, t, index, earlier);
     });
     await expect(run.next()).rejects.toThrow('no');
     expect(moves).toBe(0);
