@@ -118,8 +118,10 @@ function rollUp(from: usize, x: usize, first: usize, count: usize): void {
   }
 }
 
-/** y = x ∗ w + bias; `bias` is 0 for none. */
-export function convolution(x: usize, n: i32, w: usize, bias: usize, y: usize, scratch: usize): void {
+/** y = x ∗ w + bias + residual; `bias` and `residual` are 0 for none. */
+export function convolution(
+  x: usize, n: i32, w: usize, bias: usize, residual: usize, y: usize, scratch: usize,
+): void {
   const pixels = <usize>(n * outHeight * outWidth);
   const k = depth();
   const patches = scratch + gemmScratch();
@@ -130,12 +132,14 @@ export function convolution(x: usize, n: i32, w: usize, bias: usize, y: usize, s
   const row = outChannels * F;
   if (isPointwise()) {
     gemm(x, k * F, F, w, row, F, y, row, pixels, outChannels, k, init, 0, scratch);
+    if (residual !== 0) accumulate(y, residual, pixels * outChannels);
     return;
   }
   for (let first: usize = 0; first < pixels; first += block) {
     const count = min(block, pixels - first);
     unroll(patches, x, first, count);
     gemm(patches, k * F, F, w, row, F, y + first * row, row, count, outChannels, k, init, 0, scratch);
+    if (residual !== 0) accumulate(y + first * row, residual + first * row, count * outChannels);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   Q_AT_Q,
 } from './constants';
 import { COLUMNS, ROWS, tiles } from './tile';
-import { F, least, load, roundUp, store, storeTransposed, V } from './vector';
+import { accumulate, F, least, load, roundUp, store, storeTransposed, V } from './vector';
 
 const POINTS: usize = 36;
 const TILE: usize = 4;
@@ -346,8 +346,9 @@ export function winogradScratch(cin: usize, cout: usize): usize {
 }
 
 /**
- * y[n][oh][ow][cout] = bias + x[n][h][w][cin] ∗ the filter transformed into `u`. `bias` is 0 for none.
- * Returns false if anything in y is not finite: an infinity spreads over its tile, so the caller must convolve directly.
+ * y[n][oh][ow][cout] = residual + bias + x[n][h][w][cin] ∗ the filter transformed into `u`; `bias` and `residual` are 0
+ * for none. Returns false if the sum without the residual is anywhere not finite: an infinity spreads over its tile, so
+ * the caller must convolve directly.
  */
 export function winograd(
   x: usize,
@@ -357,6 +358,7 @@ export function winograd(
   cin: usize,
   u: usize,
   bias: usize,
+  residual: usize,
   y: usize,
   oh: i32,
   ow: i32,
@@ -383,6 +385,7 @@ export function winograd(
   const patchStep = ci * V + SKEW;
   const productStep = co * F + SKEW;
   const group = POINTS * patchStep; // bytes of four transformed tiles
+  const line = <usize>ow * cout * F;
   const zero = f32x4.splat(0);
   let check = zero;
   for (let first: usize = 0; first < count; first += block) {
@@ -442,21 +445,27 @@ export function winograd(
       const column = at % columns;
       const height = min(4, oh - row * 4);
       const width = min(4, ow - column * 4);
-      const to = y + <usize>((image * oh + row * 4) * ow + column * 4) * cout * F;
+      const pixel = <usize>((image * oh + row * 4) * ow + column * 4);
+      const to = y + pixel * cout * F;
       for (let c: usize = 0; c < cout; c += 4) {
         const from = products + i * POINTS * productStep + c * F;
         const step = productStep;
         if (height === 4 && width === 4 && cout - c >= 4) {
           const b = bias === 0 ? zero : v128.load(bias + c * F);
-          check = plus(check, outputTile(constants, from, step, half, to + c * F, <usize>ow * cout * F, cout * F, b));
+          check = plus(check, outputTile(constants, from, step, half, to + c * F, line, cout * F, b));
         } else {
           const b = bias === 0 ? zero : load(bias + c * F, cout - c);
           check = plus(
             check,
             outputTilePart(
-              constants, from, step, half, four, to + c * F, <usize>ow * cout * F, cout * F, b, height, width, cout - c,
+              constants, from, step, half, four, to + c * F, line, cout * F, b, height, width, cout - c,
             ),
           );
+        }
+      }
+      if (residual !== 0) {
+        for (let j: usize = 0; j < <usize>height; j++) {
+          accumulate(to + j * line, residual + pixel * cout * F + j * line, <usize>width * cout);
         }
       }
     }

@@ -57,17 +57,24 @@ export function state(room: Room, g: Geometry): void {
   );
 }
 
-/** y = x ∗ filter + bias, `[batch, outHeight, outWidth, outChannels]`. */
+/** What is added to a convolution: the bias to every pixel, the residual as it lies. */
+interface Addends {
+  bias?: TensorInfo | undefined;
+  residual?: TensorInfo | undefined;
+}
+
+/** y = x ∗ filter + bias + residual, `[batch, outHeight, outWidth, outChannels]`. */
 export function convolve(
   room: Room,
   x: TensorInfo,
   filter: TensorInfo,
-  bias: TensorInfo | undefined,
+  { bias, residual }: Addends,
   g: Geometry,
 ): TensorInfo {
   const { kernels, address } = room;
   const y = room.output([g.batch, g.outHeight, g.outWidth, g.outChannels]);
   const biasAddress = bias === undefined ? 0 : address(bias);
+  const residualAddress = residual === undefined ? 0 : address(residual);
   if (isWinograd(g) && g.channels >= FEW_CHANNELS) {
     const bytes = 4 * kernels.winogradFilterSize(g.channels, g.outChannels);
     const scratch = room.scratch(bytes + kernels.winogradScratch(g.channels, g.outChannels));
@@ -82,6 +89,7 @@ export function convolve(
       g.channels,
       u,
       biasAddress,
+      residualAddress,
       address(y),
       g.outHeight,
       g.outWidth,
@@ -94,7 +102,15 @@ export function convolve(
   }
   state(room, g);
   const scratch = room.scratch(kernels.convolutionScratch());
-  kernels.convolution(address(x), g.batch, address(filter), biasAddress, address(y), scratch);
+  kernels.convolution(
+    address(x),
+    g.batch,
+    address(filter),
+    biasAddress,
+    residualAddress,
+    address(y),
+    scratch,
+  );
   return y;
 }
 
@@ -122,6 +138,7 @@ export function convolveInputGradient(
       g.outWidth,
       g.outChannels,
       u,
+      0,
       0,
       address(dx),
       g.height,

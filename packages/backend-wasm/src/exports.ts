@@ -32,7 +32,15 @@ export interface Exports {
     scratch: number,
   ): void;
   attentionScratch(keys: number, depth: number): number;
-  convolution(x: number, n: number, w: number, bias: number, y: number, scratch: number): void;
+  convolution(
+    x: number,
+    n: number,
+    w: number,
+    bias: number,
+    residual: number,
+    y: number,
+    scratch: number,
+  ): void;
   convolutionFilterGradient(x: number, n: number, dy: number, dw: number, scratch: number): void;
   convolutionInputGradient(dy: number, n: number, w: number, dx: number, scratch: number): void;
   convolutionScratch(): number;
@@ -150,6 +158,7 @@ export interface Exports {
     cin: number,
     u: number,
     bias: number,
+    residual: number,
     y: number,
     oh: number,
     ow: number,

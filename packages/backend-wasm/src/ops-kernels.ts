@@ -7,8 +7,8 @@ import type { Room } from './room.js';
 
 /** The kernels of the contract of `@diffusion-ts/ops`. */
 export const opsKernels: readonly KernelConfig[] = [
-  kernel('DiffusionConv2D', (room, { x, weight, bias }, attrs) =>
-    convolve(room, x, weight, bias, geometry(x.shape, weight.shape, attrs)),
+  kernel('DiffusionConv2D', (room, { x, weight, bias, residual }, attrs) =>
+    convolve(room, x, weight, { bias, residual }, geometry(x.shape, weight.shape, attrs)),
   ),
   kernel('DiffusionConv2DBackpropInput', (room, { dy, weight }, attrs) =>
     convolveInputGradient(room, dy, weight, geometry(attrs.inputShape, weight.shape, attrs)),

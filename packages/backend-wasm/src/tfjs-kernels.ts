@@ -287,7 +287,7 @@ function fusedConvolution(
 ): tf.TensorInfo | undefined {
   const g = geometry(x.shape, filter.shape, attrs, false);
   if (g === undefined || !areFloats(x, filter) || !isSimple(bias, g.outChannels, attrs)) return undefined;
-  return activated(room, convolve(room, x, filter, bias, g), attrs);
+  return activated(room, convolve(room, x, filter, { bias }, g), attrs);
 }
 
 function fusedProduct(

@@ -29,20 +29,24 @@ describe('convolution', () => {
     stride: number;
     padding: { top: number; bottom: number; left: number; right: number };
     bias: boolean;
+    residual: boolean;
   }): Promise<void> => {
-    const { batch, height, width, ci, co, kernel, stride, padding, bias } = spec;
+    const { batch, height, width, ci, co, kernel, stride, padding } = spec;
+    const { top, bottom, left, right } = padding;
+    const steps = (size: number): number => Math.floor((size - kernel) / stride) + 1;
+    const shape = [batch, steps(height + top + bottom), steps(width + left + right), co];
     return expectSameOnBoth(() => {
-      const x = normal(1, [batch, height, width, ci]);
-      const weight = normal(2, [kernel, kernel, ci, co]);
-      const b = normal(3, [co]);
-      return withGradients(
-        (x, weight, b) =>
-          conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, bias ? (b as tf.Tensor1D) : undefined, {
-            stride,
-            padding,
-          }),
-        bias ? [x, weight, b] : [x, weight],
-      );
+      const inputs = {
+        x: normal(1, [batch, height, width, ci]) as tf.Tensor4D,
+        weight: normal(2, [kernel, kernel, ci, co]) as tf.Tensor4D,
+        ...(spec.bias && { bias: normal(3, [co]) as tf.Tensor1D }),
+        ...(spec.residual && { residual: normal(4, shape) as tf.Tensor4D }),
+      };
+      return withGradients((...tensors) => {
+        const of = Object.fromEntries(Object.keys(inputs).map((name, i) => [name, tensors[i]!]));
+        const { x, weight, bias, ...residual } = of as unknown as typeof inputs;
+        return conv2d(x, weight, bias, { stride, padding, ...residual });
+      }, Object.values(inputs));
     }, 2e-5);
   };
   const side = fc.integer({ min: 0, max: 2 });
@@ -61,6 +65,7 @@ describe('convolution', () => {
           stride: fc.constant(1),
           padding,
           bias: fc.boolean(),
+          residual: fc.boolean(),
         }),
         check,
       ),
@@ -80,6 +85,7 @@ describe('convolution', () => {
           stride: size(3),
           padding,
           bias: fc.boolean(),
+          residual: fc.boolean(),
         }),
         check,
       ),
@@ -97,6 +103,7 @@ describe('convolution', () => {
       stride: 1,
       padding: { top: 1, bottom: 1, left: 1, right: 1 },
       bias: true,
+      residual: true,
     }));
 
   it('lets NaN and infinity through as the sum of products does, and spreads them no further', async () => {

@@ -6,16 +6,20 @@ import type { Declare } from './model.js';
 
 // Each layer declares its parameters under its name and returns a function of them.
 
-/** A convolution with bias, `[N, H, W, inputs]` to `[N, H', W', outputs]`; one that is `zeroed` begins as the zero map. */
+/**
+ * A convolution with bias, `[N, H, W, inputs]` to `[N, H', W', outputs]`, and a residual added to it, if there is one;
+ * one that is `zeroed` begins as the zero map.
+ */
 export function convolutionLayer(
   declare: Declare,
   name: string,
-  { inputs, outputs, size, zeroed = false, ...options }: Conv2DOptions & ConvolutionShape,
-): (params: Params, x: tf.Tensor4D) => tf.Tensor4D {
+  { inputs, outputs, size, zeroed = false, ...options }: Omit<Conv2DOptions, 'residual'> & ConvolutionShape,
+): (params: Params, x: tf.Tensor4D, residual?: tf.Tensor4D) => tf.Tensor4D {
   const initial = zeroed ? zeros : kaimingUniform(inputs * size ** 2);
   const weight = declare<tf.Tensor4D>(`${name}.weight`, [size, size, inputs, outputs], initial);
   const bias = declare<tf.Tensor1D>(`${name}.bias`, [outputs], initial);
-  return (params, x) => conv2d(x, weight(params), bias(params), options);
+  return (params, x, residual) =>
+    conv2d(x, weight(params), bias(params), { ...options, ...(residual && { residual }) });
 }
 
 interface ConvolutionShape {

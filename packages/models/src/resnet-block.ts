@@ -52,8 +52,8 @@ export function resnetBlock(declare: Declare, name: string, options: ResnetOptio
       } else {
         h = norm2(params, tf.add(h, tf.reshape(time, [-1, 1, 1, outputs])), { activation: 'silu' });
       }
-      h = conv2(params, dropout(h, options.dropout, rng?.fork(name)));
-      const sum: tf.Tensor4D = tf.add(shortcut ? shortcut(params, x) : x, h);
+      h = dropout(h, options.dropout, rng?.fork(name));
+      const sum = conv2(params, h, shortcut ? shortcut(params, x) : x);
       return outputScale === 1 ? sum : tf.div(sum, outputScale);
     });
 }

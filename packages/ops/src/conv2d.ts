@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { biasGrad } from './bias-grad.js';
 import { backpropFilter, backpropInput } from './conv2d-backprop.js';
 import { convolve } from './convolve.js';
@@ -11,11 +11,13 @@ export interface Conv2DOptions {
   stride?: number;
   /** Zeros on every side, or on each one; 0 unless given. */
   padding?: number | Padding;
+  /** `[N, OH, OW, O]`, added to the result: the other way of a residual block, without a pass of its own. */
+  residual?: tf.Tensor4D;
 }
 
 /**
  * Convolution (cross-correlation, as everywhere in deep learning) with bias:
- * y[n, i, j, o] = bias[o] + Σ x[n, i·stride + a − top, j·stride + b − left, c] weight[a, b, c, o].
+ * y[n, i, j, o] = residual[n, i, j, o] + bias[o] + Σ x[n, i·stride + a − top, j·stride + b − left, c] weight[a, b, c, o].
  *
  * x is `[N, H, W, I]`, weight `[KH, KW, I, O]`, bias `[O]`; the result is `[N, OH, OW, O]` with
  * OH = ⌊(H + top + bottom − KH) / stride⌋ + 1.
@@ -25,17 +27,23 @@ export function conv2d(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
   bias: tf.Tensor1D | undefined,
-  { stride = 1, padding = 0 }: Conv2DOptions = {},
+  { stride = 1, padding = 0, residual }: Conv2DOptions = {},
 ): tf.Tensor4D {
   const sides =
     typeof padding === 'number' ? { top: padding, bottom: padding, left: padding, right: padding } : padding;
-  check(x, weight, bias, stride, sides);
-  return kernel({ x, weight, ...(bias && { bias }) }, { stride, padding: sides })[0];
+  check(x, weight, bias, stride, sides, residual);
+  return kernel(
+    { x, weight, ...(bias && { bias }), ...(residual && { residual }) },
+    { stride, padding: sides },
+  )[0];
 }
 
 const kernel = defineKernel(
   'DiffusionConv2D',
-  ({ x, weight, bias }, { stride, padding }) => [convolve(x, weight, { stride, padding, bias })],
+  ({ x, weight, bias, residual }, { stride, padding }) => {
+    const y = convolve(x, weight, { stride, padding, bias });
+    return [residual ? tf.add(y, residual) : y];
+  },
   {
     inputsToSave: ['x', 'weight'],
     gradFunc: (dy, [x, weight], attrs) => {
@@ -49,6 +57,7 @@ const kernel = defineKernel(
         weight: () =>
           backpropFilter({ x: inputs.x, dy: inputs.dy }, { ...attrs, filterShape: inputs.weight.shape })[0],
         bias: () => biasGrad(inputs.dy),
+        residual: () => tf.clone(inputs.dy),
       };
     },
   },
@@ -60,6 +69,7 @@ function check(
   bias: tf.Tensor1D | undefined,
   stride: number,
   padding: Padding,
+  residual: tf.Tensor4D | undefined,
 ): void {
   if (x.rank !== 4) throw new RangeError(`x must be [N, H, W, C], not [${x.shape}]`);
   if (weight.rank !== 4 || weight.shape[2] !== x.shape[3]) {
@@ -86,5 +96,10 @@ function check(
     throw new RangeError(
       `weight [${weight.shape}] is larger than the padded image, ${height} × ${width} pixels`,
     );
+  }
+  const steps = (size: number, filter: number): number => Math.floor((size - filter) / stride) + 1;
+  const shape = [x.shape[0], steps(height, weight.shape[0]), steps(width, weight.shape[1]), weight.shape[3]];
+  if (residual !== undefined && !tf.util.arraysEqual(residual.shape, shape)) {
+    throw new RangeError(`residual must be [${shape}], as the result is, not [${residual.shape}]`);
   }
 }

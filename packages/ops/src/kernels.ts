@@ -35,9 +35,12 @@ export type AdamWAttrs = {
  * `…Backprop…` kernels. NaN and infinity pass through as in IEEE 754.
  */
 export interface Kernels {
-  /** Cross-correlation with zero padding, y = x ∗ weight + bias: x `[N, H, W, I]`, weight `[KH, KW, I, O]`, bias `[O]`. */
+  /**
+   * Cross-correlation with zero padding, y = x ∗ weight + bias + residual: x `[N, H, W, I]`, weight `[KH, KW, I, O]`,
+   * bias `[O]`, residual of the shape of y.
+   */
   DiffusionConv2D: {
-    inputs: { x: Tensor4D; weight: Tensor4D; bias?: Tensor1D };
+    inputs: { x: Tensor4D; weight: Tensor4D; bias?: Tensor1D; residual?: Tensor4D };
     attrs: Conv2DAttrs;
     outputs: [y: Tensor4D];
   };

@@ -48,6 +48,11 @@ describe.each<[string, () => unknown, string]>([
     () => conv2d(zeros(1, 2, 4, 3), kernel(), undefined),
     'weight [3,3,3,5] is larger than the padded image, 2 × 4 pixels',
   ],
+  [
+    'conv2d a residual of another shape',
+    () => conv2d(image(), kernel(), undefined, { stride: 2, residual: zeros(2, 2, 2, 5) }),
+    'residual must be [2,1,1,5], as the result is, not [2,2,2,5]',
+  ],
   ['linear a scalar', () => linear(tf.scalar(1), zeros(1, 1)), 'x must be […, in], not a scalar'],
   [
     'linear a weight for other inputs',

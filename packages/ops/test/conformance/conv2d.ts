@@ -120,6 +120,65 @@ export function conv2dConforms(): void {
       );
     });
 
+    it('adds a residual, whose gradient is that of the result', () => {
+      fc.assert(
+        fc.property(anyCase, (shapes) => {
+          const [x, weight, bias, move] = inputsOf(shapes);
+          const { y, gradients } = convolve(x, weight, bias, move);
+          const residual = normal(4, y.shape);
+          expectConforms(
+            (tx, tw, tb, tr) =>
+              conv2d(tx as tf.Tensor4D, tw as tf.Tensor4D, tb as tf.Tensor1D, {
+                ...move,
+                residual: tr as tf.Tensor4D,
+              }),
+            { y: plus(y, residual), gradients: (dy) => [...gradients(dy), dy] },
+            [x, weight, bias, residual],
+          );
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    it('may add what it convolves, without taking its gradient for itself', () => {
+      const [x, weight, bias, move] = inputsOf({
+        image: [2, 6, 7, 5, 5],
+        kernel: [3, 3],
+        stride: 1,
+        padding: sides(1),
+      });
+      const { y, gradients } = convolve(x, weight, bias, move);
+      expectConforms(
+        (tx, tw, tb) =>
+          conv2d(tx as tf.Tensor4D, tw as tf.Tensor4D, tb as tf.Tensor1D, {
+            ...move,
+            residual: tx as tf.Tensor4D,
+          }),
+        {
+          y: plus(y, x),
+          gradients: (dy) => {
+            const [dx, ...rest] = gradients(dy);
+            return [plus(dx!, dy), ...rest];
+          },
+        },
+        [x, weight, bias],
+      );
+    });
+
+    it('passes an infinity of the residual on to its own number alone', () => {
+      tf.tidy(() => {
+        const residual = tf.buffer([1, 6, 6, 4]);
+        residual.set(Number.POSITIVE_INFINITY, 0, 2, 3, 1);
+        const y = conv2d(tf.ones([1, 6, 6, 4]), tf.ones([3, 3, 4, 4]), undefined, {
+          padding: 1,
+          residual: residual.toTensor() as tf.Tensor4D,
+        });
+        const infinite = [...y.dataSync()].map((value, i) => (Number.isFinite(value) ? -1 : i));
+        expect(infinite.filter((i) => i >= 0)).toEqual([(2 * 6 + 3) * 4 + 1]);
+        expect(y.arraySync()[0]![2]![3]![1]).toBe(Number.POSITIVE_INFINITY);
+      });
+    });
+
     it('takes one number as the padding of every side', () => {
       const [x, weight, bias, move] = inputsOf(cases[0]![1]);
       const y = tf.tidy(() =>
@@ -188,6 +247,13 @@ function inputsOf({
     normal(3, [outputs]),
     { stride, padding },
   ];
+}
+
+function plus(a: Array64, b: Array64): Array64 {
+  return array64(
+    a.shape,
+    a.values.map((value, i) => value + b.values[i]!),
+  );
 }
 
 /** The definition, one product at a time; each product y += x w also says dx += dy w and dw += dy x. */
