@@ -141,6 +141,18 @@ onEachBackend(() => {
     });
   }
 
+  test('ten trailing steps end nearer the exact solution than ten of DDIM, and at order 3 nearer than at order 2', async () => {
+    const process = exactProcess(linear({ steps: 1000 }), s2, 'epsilon');
+    const solution = Math.sqrt(s2 / exact(process.forward.schedule.alphaBars.at(-1)!, s2).marginal);
+    const miss = async (sampler: Sampler): Promise<number> =>
+      Math.abs((await end(sampler, process)) - solution);
+    const implicit = await miss(ddim({ steps: 'trailing10' }));
+    const second = await miss(dpmSolverPlusPlus({ steps: 'trailing10' }));
+    const third = await miss(dpmSolverPlusPlus({ steps: 'trailing10', order: 3 }));
+    expect(second).toBeLessThan(0.8 * implicit);
+    expect(third).toBeLessThan(second);
+  });
+
   test('a guided, clipped network is taken where many steps of DDIM take it', async () => {
     const process = exactProcess(cosine({ steps: 1000 }), s2, 'v');
     // Class 1 has twice the velocity of "no class", 2.

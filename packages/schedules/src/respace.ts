@@ -4,19 +4,20 @@ import { tables } from './tables.js';
 
 /**
  * Which steps to keep: a number of them; one number for each of equally long sections of the schedule, from the data
- * to the noise; or `ddimN`, N steps of constant stride from the first (Song et al. 2021).
+ * to the noise; `ddimN`, N steps of constant stride from the first (Song et al. 2021); or `trailingN`, the last of each of
+ * N equal parts (Lin et al. 2024, table 2), so that sampling starts at the last step and does not end on the first.
  */
-export type Respacing = number | readonly number[] | `ddim${number}`;
+export type Respacing = number | readonly number[] | `ddim${number}` | `trailing${number}`;
 
 /**
  * A shorter schedule made of some steps of another: ᾱ is that of the kept steps, β_i = 1 − ᾱ_{S_i} / ᾱ_{S_{i−1}} (eq. 19
  * of Nichol & Dhariwal 2021), and `timesteps` tells the network which steps these were. Inside a section the first and
  * the last step are kept and the others spread evenly; a section of count 1 keeps its first step.
  *
- * @throws RangeError where a section keeps more steps than it has, or no constant stride gives N steps.
+ * @throws RangeError where a section, or the schedule, has fewer steps than are to be kept, or no constant stride gives N.
  */
 export function respace(schedule: NoiseSchedule, spec: Respacing): NoiseSchedule {
-  const kept = typeof spec === 'string' ? strided(schedule.steps, spec) : sectioned(schedule.steps, spec);
+  const kept = typeof spec === 'string' ? named(schedule.steps, spec) : sectioned(schedule.steps, spec);
   const betas = new Float64Array(kept.length);
   let t = 0;
   kept.forEach((last, i) => {
@@ -29,12 +30,23 @@ export function respace(schedule: NoiseSchedule, spec: Respacing): NoiseSchedule
   return tables(betas, pick(schedule.alphaBars), pick(schedule.timesteps));
 }
 
-function strided(steps: number, spec: string): number[] {
-  const count = Number(spec.slice('ddim'.length));
-  if (!spec.startsWith('ddim')) {
-    throw new RangeError(`spec is '${spec}', expected a number, a list of numbers, or 'ddimN'`);
+function named(steps: number, spec: string): number[] {
+  const [, name, digits] = /^(ddim|trailing)(.*)$/.exec(spec) ?? [];
+  if (name === undefined) {
+    throw new RangeError(`spec is '${spec}', expected a number, a list of numbers, 'ddimN' or 'trailingN'`);
   }
+  const count = Number(digits);
   checkCount(`N of '${spec}'`, count);
+  return name === 'ddim' ? strided(steps, spec, count) : trailing(steps, spec, count);
+}
+
+function trailing(steps: number, spec: string, count: number): number[] {
+  if (count > steps)
+    throw new RangeError(`spec is '${spec}', expected at most the ${steps} steps of the schedule`);
+  return Array.from({ length: count }, (_, i) => roundHalfToEven((steps * (i + 1)) / count) - 1);
+}
+
+function strided(steps: number, spec: string, count: number): number[] {
   // ⌈steps/stride⌉ = count has a solution if the smallest stride that gives no more than count gives count.
   const stride = Math.ceil(steps / count);
   const nearest = Math.ceil(steps / stride);

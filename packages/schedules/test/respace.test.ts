@@ -87,6 +87,29 @@ describe('respace', () => {
     expect(() => respace(linear({ steps: 100 }), 'ddim101')).toThrow('the nearest are 100');
   });
 
+  it('keeps the last step of each of N equal parts with trailingN, halves going to the even neighbour', () => {
+    const kept = (steps: number, n: number) => [...respace(linear({ steps }), `trailing${n}`).timesteps];
+    expect(kept(1000, 10)).toEqual([99, 199, 299, 399, 499, 599, 699, 799, 899, 999]);
+    // 1000/16 = 62.5 becomes 62, 187.5 becomes 188.
+    expect(kept(1000, 16).slice(0, 3)).toEqual([61, 124, 187]);
+    expect(kept(1000, 1)).toEqual([999]);
+    expect(kept(30, 30)).toEqual(Array.from({ length: 30 }, (_, t) => t));
+    for (let n = 1; n <= 100; n++) {
+      const all = kept(100, n);
+      expect([new Set(all).size, all.at(-1)]).toEqual([n, 99]);
+      // No part is more than one step longer than another.
+      const parts = all.map((t, i) => t - (all[i - 1] ?? -1));
+      expect(Math.max(...parts) - Math.min(...parts)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('refuses a trailingN of more steps than there are', () => {
+    expect(() => respace(linear({ steps: 40 }), 'trailing41')).toThrow(
+      new RangeError("spec is 'trailing41', expected at most the 40 steps of the schedule"),
+    );
+    expect(() => respace(linear({ steps: 40 }), 'trailing0')).toThrow("N of 'trailing0' is 0");
+  });
+
   it('refuses a section that keeps more steps than it has', () => {
     expect(() => respace(linear({ steps: 40 }), [10, 21])).toThrow(
       new RangeError('spec keeps 21 steps of a section of 20, expected at most 20'),
