@@ -1,6 +1,6 @@
 import type { Conv2DAttrs, Padding } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { withBias } from './bias.js';
+import { addTo } from './add-to.js';
 import { floats, integer, kernel } from './kernel.js';
 import type { NodeBackend, OpAttr } from './tfjs-node.js';
 
@@ -9,14 +9,14 @@ import type { NodeBackend, OpAttr } from './tfjs-node.js';
  * take two to three times as long, so x is padded beforehand instead.
  */
 export const convolutionKernels: readonly tf.KernelConfig[] = [
-  kernel('DiffusionConv2D', (backend, { x, weight, bias }, { stride, padding }) => {
+  kernel('DiffusionConv2D', (backend, { x, weight, bias, residual }, { stride, padding }) => {
     const kind = kindOf(padding, x.shape, weight.shape, stride);
     const attrs = attributes(backend, stride, kind);
     if (kind === 'EXPLICIT') {
       const { top, bottom, left, right } = padding;
       attrs.push(integer(backend, 'explicit_paddings', [0, 0, top, bottom, left, right, 0, 0]));
     }
-    return withBias(backend, backend.executeMultipleOutputs('Conv2D', attrs, [x, weight], 1), bias);
+    return addTo(backend, backend.executeMultipleOutputs('Conv2D', attrs, [x, weight], 1), bias, residual);
   }),
   kernel('DiffusionConv2DBackpropInput', (backend, { dy, weight }, attrs) => {
     const { stride, padding, inputShape } = attrs;

@@ -1,6 +1,6 @@
 import type { GroupNormAttrs } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { withBias } from './bias.js';
+import { addTo } from './add-to.js';
 import { convolutionKernels } from './convolution.js';
 import { floats, integer, kernel } from './kernel.js';
 import type { NodeBackend, OpAttr } from './tfjs-node.js';
@@ -11,11 +11,7 @@ export const opsKernels: readonly tf.KernelConfig[] = [
   // Not the operation MatMul: that of libtensorflow 2.21 writes beyond its memory (seen under node --cpu-prof, where
   // malloc then aborts; with BatchMatMulV2 in its place it never does).
   kernel('DiffusionLinear', (backend, { x, weight, bias }) =>
-    withBias(
-      backend,
-      backend.executeMultipleOutputs('BatchMatMulV2', [floats(backend)], [x, weight], 1),
-      bias,
-    ),
+    addTo(backend, backend.executeMultipleOutputs('BatchMatMulV2', [floats(backend)], [x, weight], 1), bias),
   ),
   kernel('DiffusionBiasGrad', (backend, { dy }) =>
     backend.executeMultipleOutputs('DiffusionBiasGrad', [], [dy], 1),

@@ -101,6 +101,20 @@ describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
     );
   });
 
+  it.each([true, false])('conv2d with a residual, and a bias: %s', async (hasBias) => {
+    await expectSame(
+      (x, weight, residual, bias) =>
+        conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, hasBias ? (bias as tf.Tensor1D) : undefined, {
+          padding: 1,
+          residual: residual as tf.Tensor4D,
+        }),
+      [3, 33, 33, 2],
+      [3, 3, 2, 22],
+      [3, 33, 33, 22],
+      ...(hasBias ? [[22]] : []),
+    );
+  });
+
   it('upsampleNearest on more rows than a part has', async () => {
     await expectSame((x) => upsampleNearest(x as tf.Tensor4D), [4, 9, 7, 18]);
   });

@@ -8,23 +8,35 @@ namespace {
 // Numbers that one thread adds in less time than another takes to wake up.
 constexpr int64_t GRAIN = 1 << 16;
 
-// Adds a bias [C] to y […, C] where it lies, and returns nothing: y must be fresh, with no other tensor on its memory.
-struct AddBias {
-  static void define(Definition &d) { d = {"DiffusionAddBias", {"y: float", "bias: float"}, {}, {}}; }
-  explicit AddBias(const Construction &) {}
+// y […, C] += bias [C] + residual […, C], one of which may be missing. Returns nothing: y must be fresh, with no other
+// tensor on its memory.
+struct AddTo {
+  static void define(Definition &d) {
+    d = {"DiffusionAddTo",
+         {"y: float", "bias: B * float", "residual: R * float"},
+         {},
+         {"B: int >= 0", "R: int >= 0"}};
+  }
+  explicit AddTo(const Construction &c) : biases(c.integer("B")), residuals(c.integer("R")) {}
   void compute(Context &context) {
-    const Tensor y = context.input(0), bias = context.input(1);
-    const int64_t channels = y.channels(), rows = y.size() / channels;
+    std::vector<Tensor> in;
+    for (int i = 0; i < context.inputs(); i++) in.push_back(context.input(i));
+    float *const y = in[0].data();
+    const float *const bias = biases ? in[1].data() : nullptr, *const residual = residuals ? in.back().data() : nullptr;
+    const int64_t channels = in[0].channels(), rows = in[0].size() / channels;
     parallelParts(rows, 1 + GRAIN / channels, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; row++) {
-        float *at = y.data() + row * channels;
         for (int64_t c = 0; c < channels; c += LANES) {
-          const int64_t n = channels - c;
-          store(at + c, load(at + c, n) + load(bias.data() + c, n), n);
+          const int64_t n = channels - c, at = row * channels + c;
+          Vec sum = load(y + at, n);
+          if (bias) sum += load(bias + c, n);
+          if (residual) sum += load(residual + at, n);
+          store(y + at, sum, n);
         }
       }
     });
   }
+  int biases, residuals;
 };
 
 // The sum of dy […, C] over all axes but the last: parts of a fixed size in float32, their sums in float64.
@@ -57,7 +69,7 @@ struct BiasGrad {
   }
 };
 
-const Registered<AddBias> addBias;
+const Registered<AddTo> addTo;
 const Registered<BiasGrad> biasGrad;
 
 }  // namespace
