@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { disposeParams } from '@diffusion-ts/tensor';
@@ -14,6 +14,7 @@ import type { Preset } from './presets/preset.js';
 import { duration, progress } from './progress.js';
 import { writeEvaluation } from './run/evaluation.js';
 import { createRun, findStep, hasConfig, readConfig } from './run/folder.js';
+import { LOCK, whileLocked } from './run/lock.js';
 import { columnsOf, sampleRun } from './sample-run.js';
 import { trainRun } from './train-run.js';
 
@@ -34,7 +35,11 @@ export interface QuickstartOptions {
  * Trains a preset, draws from it and evaluates it; prints the bits per dimension and the paths of the pictures. A run
  * that was interrupted goes on; a finished one is replaced.
  */
-export async function quickstart(options: QuickstartOptions): Promise<void> {
+export function quickstart(options: QuickstartOptions): Promise<void> {
+  return whileLocked(options.run, () => trainAndShow(options));
+}
+
+async function trainAndShow(options: QuickstartOptions): Promise<void> {
   const { run, seconds, signal } = options;
   const config = await completeConfig(options.preset);
   const from = begin(run, config);
@@ -63,9 +68,10 @@ function begin(run: string, config: RunConfig): number | undefined {
     console.error(`Going on at step ${step} with the quickstart that was interrupted.`);
     return step;
   }
-  if (existsSync(run)) {
+  const earlier = readdirSync(run).filter((name) => name !== LOCK);
+  if (earlier.length > 0) {
     console.error(`Replacing the earlier quickstart in ${run}.`);
-    rmSync(run, { recursive: true });
+    for (const name of earlier) rmSync(join(run, name), { recursive: true });
   }
   createRun(run, config);
   return undefined;

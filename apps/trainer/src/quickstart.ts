@@ -12,7 +12,7 @@ try {
     run: join('runs', 'quickstart'),
     preset: mnist,
     seconds: 5 * 60,
-    samples: 64,
+    samples: 60,
     testImages: 256,
     timesteps: 32,
     signal: interrupt.signal,

@@ -53,9 +53,14 @@ export function sampleRun(options: SampleRunOptions): Promise<Drawn> {
   });
 }
 
-/** Columns of a sheet: one for each class while the classes take turns, a square otherwise. */
+/**
+ * Columns of a sheet: one for each class where the classes take turns and come out even, otherwise as many as make the
+ * sheet full and nearly square, if any do.
+ */
 export function columnsOf({ classes }: Network, count: number, label?: number): number {
-  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16)
-    return Math.min(classes, count);
-  return Math.ceil(Math.sqrt(count));
+  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16 && count % classes === 0)
+    return classes;
+  const square = Math.ceil(Math.sqrt(count));
+  for (let columns = square; columns <= 2 * square; columns++) if (count % columns === 0) return columns;
+  return square;
 }

@@ -46,6 +46,8 @@ describe('the config of a run', () => {
       'trainin.steps=5',
       'trainin is no setting: expected training, perhaps, or one of data, model, process, loss, training, sampling.',
     ],
+    ['sampling.sampler=euler', 'sampling.sampler is "euler": expected one of ancestral, ddim, dpm-solver++.'],
+    ['sampling.order=4', 'sampling.order is 4: expected 1, 2 or 3.'],
     ['data.path=x', 'data.path is no setting: expected one of kind, labels.'],
     ['model=3', 'model is 3: expected an object.'],
   ])('refuses %s: %s', (assignment, message) => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Network } from '../src/build/network.js';
 import { sheet } from '../src/pictures/sheet.js';
+import { columnsOf } from '../src/sample-run.js';
 
 describe('a sheet', () => {
   it('maps −1, 0 and 1 to 0, 128 and 255, clips beyond, and leaves cells without an image black', () => {
@@ -22,5 +24,15 @@ describe('a sheet', () => {
     const { width, height, channels, data } = sheet({ shape: [1, 2, 3, 3], values }, 1);
     expect([width, height, channels]).toEqual([604, 404, 3]);
     expect([...data.subarray((200 * width + 300) * 3, (200 * width + 300) * 3 + 3)]).toEqual([255, 0, 0]);
+  });
+
+  it('has a column for each class where they come out even, and is full and nearly square otherwise', () => {
+    const ten = { classes: 10 } as Network;
+    const none = {} as Network;
+    expect([60, 100, 10].map((count) => columnsOf(ten, count))).toEqual([10, 10, 10]);
+    expect([64, 16, 15, 7, 1].map((count) => columnsOf(ten, count))).toEqual([8, 4, 5, 3, 1]);
+    expect(columnsOf(ten, 60, 3), 'one class alone').toBe(10);
+    expect([64, 12, 60, 2].map((count) => columnsOf(none, count))).toEqual([8, 4, 10, 2]);
+    expect(columnsOf({ classes: 1000 } as Network, 64), 'too many classes for columns').toBe(8);
   });
 });

@@ -97,7 +97,7 @@ describe('diffusion train', () => {
     const { code, stderr } = await diffusion(...train(join(file, 'run'), '--steps', '2'));
     expect([code, stderr]).toEqual([
       1,
-      `error: The run cannot be written to ${file}/run: ${file}/run/checkpoints: a part of the path is not a folder.\n`,
+      `error: The run cannot be written to ${file}/run: ${file}/run: a part of the path is not a folder.\n`,
     ]);
   });
 

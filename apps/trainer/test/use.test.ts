@@ -134,6 +134,49 @@ describe('diffusion sample', () => {
     expect(stderr).not.toContain('error');
   });
 
+  it('takes DPM-Solver++ by name, whose order 1 draws what DDIM draws and whose order 2 does not', async () => {
+    const out = folder();
+    const draw = async (name: string, ...more: string[]) => {
+      const file = join(out, name);
+      const { code, stderr } = await diffusion(
+        'sample',
+        images,
+        '--steps',
+        '5',
+        '--out',
+        file,
+        ...more,
+        ...CPU,
+      );
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+      return hash(file);
+    };
+    const [implicit, first, second, third] = await Promise.all([
+      draw('ddim.png'),
+      draw('first.png', '--sampler', 'dpm-solver++', '--order', '1'),
+      draw('second.png', '--sampler', 'dpm-solver++'),
+      draw('third.png', '--sampler', 'dpm-solver++', '--order', '3'),
+    ]);
+    expect(first).toBe(implicit);
+    expect(new Set([first, second, third]).size).toBe(3);
+  });
+
+  it('refuses a sampler that it does not know and names those there are, and options of another sampler', async () => {
+    const refused = async (...more: string[]) => {
+      const { code, stderr } = await diffusion('sample', images, ...more, ...CPU);
+      expect(code).toBe(2);
+      return stderr;
+    };
+    expect(await refused('--sampler', 'dpm')).toContain('Allowed choices are ancestral, ddim, dpm-solver++.');
+    expect(await refused('--sampler', 'dpm-solver++', '--order', '4')).toContain('Expected 1, 2 or 3.');
+    expect(await refused('--order', '2')).toBe(
+      'error: --order belongs to --sampler dpm-solver++: ddim has no such choice.\n',
+    );
+    expect(await refused('--sampler', 'dpm-solver++', '--eta', '1')).toBe(
+      'error: --eta belongs to --sampler ddim: dpm-solver++ has no such choice.\n',
+    );
+  });
+
   it('refuses more steps than the schedule has, and options that do not go together', async () => {
     expect((await diffusion('sample', points, '--steps', '9', ...CPU)).stderr).toBe(
       'error: --steps is 9, but the schedule has only 8.\n',

@@ -1,7 +1,7 @@
 import { disposeParams } from '@diffusion-ts/tensor';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import type { RunConfig } from '../config/schema.js';
+import { type RunConfig, SAMPLERS } from '../config/schema.js';
 import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { openModel } from '../open-model.js';
@@ -11,7 +11,7 @@ import { columnsOf, sampleRun } from '../sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 
 interface SampleOptions
-  extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'guidance' | 'count'>> {
+  extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'guidance' | 'count'>> {
   seed: number;
   class?: number;
   batch?: number;
@@ -25,10 +25,7 @@ export const sampleCommand: Command = new Command('sample')
   .description('Draw samples from a run, or from a folder of diffusers.')
   .argument('<run>', 'the folder of a run, or of a UNet2DModel or its pipeline as diffusers writes them')
   .addOption(
-    new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices([
-      'ancestral',
-      'ddim',
-    ]),
+    new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices(SAMPLERS),
   )
   .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
   .option(
@@ -36,6 +33,7 @@ export const sampleCommand: Command = new Command('sample')
     'noise of DDIM: 0 is deterministic, 1 as much as the ancestral sampler',
     numberFrom(0),
   )
+  .option('--order <n>', 'of dpm-solver++: 1 is DDIM, 2 or 3 more exact', solverOrder)
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
   .option('--class <k>', 'the class of all samples; by default the classes take turns', wholeNumber(0))
@@ -57,9 +55,16 @@ Everything else comes from the run: no flag of training is repeated.
 Examples:
   $ diffusion sample runs/mnist --count 100 --guidance 1
   $ diffusion sample runs/mnist --class 7 --sampler ancestral --out sevens.png
+  $ diffusion sample runs/mnist --sampler dpm-solver++ --steps 15
   $ diffusion sample runs/mnist --gif reverse.gif`,
   )
   .action(sampleAction);
+
+function solverOrder(text: string): 1 | 2 | 3 {
+  const found = ([1, 2, 3] as const).find((n) => String(n) === text);
+  if (found === undefined) throw new InvalidArgumentError('Expected 1, 2 or 3.');
+  return found;
+}
 
 async function sampleAction(folder: string, options: SampleOptions): Promise<void> {
   if (options.every !== undefined && options.gif === undefined) {
@@ -114,19 +119,24 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
 }
 
-/** The settings of the run, but for those that the command line names. A sampler that changes leaves its steps behind. */
+/** The settings of the run, but for those that the command line names. */
 function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig['sampling'] {
   const {
     sampler = saved.sampler,
     eta = saved.eta,
+    order = saved.order,
     guidance = saved.guidance,
     count = saved.count,
   } = options;
-  const steps = options.steps ?? (sampler === saved.sampler ? saved.steps : null);
   if (options.eta !== undefined && sampler !== 'ddim') {
-    throw new Refusal('--eta belongs to --sampler ddim: the ancestral sampler has its own noise.', {
+    throw new Refusal(`--eta belongs to --sampler ddim: ${sampler} has no such choice.`, { exitCode: 2 });
+  }
+  if (options.order !== undefined && sampler !== 'dpm-solver++') {
+    throw new Refusal(`--order belongs to --sampler dpm-solver++: ${sampler} has no such choice.`, {
       exitCode: 2,
     });
   }
-  return { sampler, steps, eta, guidance, count };
+  // The few steps that suffice for another sampler are too few for the ancestral one.
+  const ofRun = sampler === 'ancestral' && saved.sampler !== 'ancestral' ? null : saved.steps;
+  return { sampler, steps: options.steps ?? ofRun, eta, order, guidance, count };
 }

@@ -11,6 +11,7 @@ import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { PRESETS } from '../presets/index.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
+import { whileLocked } from '../run/lock.js';
 import { trainRun } from '../train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
 
@@ -81,18 +82,23 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const config = await complete(settings);
   build(config);
 
-  let from: number | undefined;
-  if (saved === undefined) {
-    createRun(run, config);
-  } else {
-    from = findStep(run, resume ?? 'latest');
-    checkSameRun(run, saved, config);
-    writeConfig(run, config);
-  }
-  console.error(
-    `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}; Ctrl-C saves a checkpoint and stops.`,
-  );
+  await whileLocked(run, async () => {
+    let from: number | undefined;
+    if (saved === undefined) {
+      createRun(run, config);
+    } else {
+      from = findStep(run, resume ?? 'latest');
+      checkSameRun(run, saved, config);
+      writeConfig(run, config);
+    }
+    console.error(
+      `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}; Ctrl-C saves a checkpoint and stops.`,
+    );
+    await trainToEnd(run, config, from);
+  });
+}
 
+async function trainToEnd(run: string, config: RunConfig, from: number | undefined): Promise<void> {
   const interrupt = interruptible(() =>
     console.error('\nStopping and saving a checkpoint; Ctrl-C again stops at once.'),
   );

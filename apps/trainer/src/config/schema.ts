@@ -134,10 +134,13 @@ const training = section({
   sampleEvery: whole(0).default(1000),
 });
 
+export const SAMPLERS = ['ancestral', 'ddim', 'dpm-solver++'] as const;
+
 const sampling = section({
-  sampler: oneOf(['ancestral', 'ddim']).default('ddim'),
+  sampler: oneOf(SAMPLERS).default('ddim'),
   steps: whole(1).nullable().default(50),
   eta: number(0).default(0),
+  order: z.literal([1, 2, 3], { error: '1, 2 or 3' }).default(2),
   guidance: number(-1).default(0),
   count: whole(1).default(64),
 });

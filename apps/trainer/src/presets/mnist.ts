@@ -26,5 +26,5 @@ export const mnist: Preset = {
     checkpointEvery: 150,
     sampleEvery: 300,
   },
-  sampling: { sampler: 'ddim', steps: 25, guidance: 1 },
+  sampling: { sampler: 'dpm-solver++', steps: 20, guidance: 1, count: 60 },
 };
