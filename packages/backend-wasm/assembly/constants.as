@@ -5,7 +5,7 @@ let constants: usize = 0;
 
 /** Bytes that `setConstants` needs. */
 export function constantsSize(): usize {
-  return 40 * 16;
+  return 33 * 16;
 }
 
 /** Where the constants are: to be read once before a loop, since V8 reads a global anew at every use. */
@@ -46,17 +46,14 @@ export const P_AT_P: usize = 384;
 export const AT_Q: usize = 400;
 export const Q_AT_Q: usize = 416;
 
-// For σ(x): where n lies in [−126, 128], what rounds to n + 127, and e⁻ʳ by a minimax polynomial of degree 5.
-export const LEAST: usize = 432;
+// For σ(x), e⁻ˣ being 2ᵗ: the range of t, what rounds t to n + 127, and 2ᶠ = (u + f) / (u − f), u = SQUARE f² + EVEN,
+// with the least possible error.
+export const MINUS_LOG2E: usize = 432;
 export const GREATEST: usize = 448;
-export const MINUS_LOG2E: usize = 464;
+export const LEAST: usize = 464;
 export const BIASED_ROUNDER: usize = 480;
-export const S0: usize = 496;
-export const S1: usize = 512;
-export const S2: usize = 528;
-export const S3: usize = 544;
-export const S4: usize = 560;
-export const S5: usize = 576;
+export const SQUARE: usize = 496;
+export const EVEN: usize = 512;
 
 /** Writes the constants at `to`, which stays theirs. */
 export function setConstants(to: usize): void {
@@ -74,16 +71,12 @@ export function setConstants(to: usize): void {
   setFloat(C1, 1.6666665459e-1);
   setFloat(C0, 5.0000001201e-1);
   setFloat(ONE, 1);
-  setFloat(LEAST, -89);
-  setFloat(GREATEST, 87);
   setFloat(MINUS_LOG2E, -1.44269504);
+  setFloat(GREATEST, 128);
+  setFloat(LEAST, -126);
   setFloat(BIASED_ROUNDER, 12582912 + 127);
-  setFloat(S0, 1.000000072);
-  setFloat(S1, -0.999999692);
-  setFloat(S2, 0.4999889486);
-  setFloat(S3, -0.1666757476);
-  setFloat(S4, 0.04191538205);
-  setFloat(S5, -0.008297653905);
+  setFloat(SQUARE, 1 / 8.677838838049247);
+  setFloat(EVEN, 25.039106679722153 / 8.677838838049247);
   v128.store(constants + BIAS, i32x4.splat(127));
   const p = 0.625;
   const q = 1.5;

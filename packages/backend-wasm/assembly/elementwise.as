@@ -1,29 +1,37 @@
 // What touches every number once.
 
-import { constantTable } from './constants';
+import { BIASED_ROUNDER, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ONE, SQUARE } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
 import { accumulate, clear, copy, F, least, load, loadPart, store, storePart, V } from './vector';
 
 /** y = x σ(x). */
 export function silu(x: usize, y: usize, count: usize): void {
-  const constants = constantTable();
-  const whole = x + (count & ~3) * F;
-  for (; x < whole; x += V, y += V) {
-    const v = v128.load(x);
-    v128.store(y, f32x4.mul(v, sigmoid4(v, constants)));
-  }
-  if (count & 3) {
-    const v = loadPart(x, count & 3);
-    storePart(y, f32x4.mul(v, sigmoid4(v, constants)), count & 3);
+  const k = constantTable();
+  const rate = v128.load(k, MINUS_LOG2E);
+  const greatest = v128.load(k, GREATEST);
+  const smallest = v128.load(k, LEAST);
+  const rounder = v128.load(k, BIASED_ROUNDER);
+  const square = v128.load(k, SQUARE);
+  const even = v128.load(k, EVEN);
+  for (let i: usize = 0; i < count; i += 4) {
+    const v = load(x + i * F, count - i);
+    store(y + i * F, f32x4.mul(v, sigmoid4(v, rate, greatest, smallest, rounder, square, even)), count - i);
   }
 }
 
 /** dx = dy σ(x) (1 + x (1 − σ(x))). */
 export function siluGradient(dy: usize, x: usize, dx: usize, count: usize): void {
-  const constants = constantTable();
+  const k = constantTable();
+  const rate = v128.load(k, MINUS_LOG2E);
+  const greatest = v128.load(k, GREATEST);
+  const smallest = v128.load(k, LEAST);
+  const rounder = v128.load(k, BIASED_ROUNDER);
+  const square = v128.load(k, SQUARE);
+  const even = v128.load(k, EVEN);
+  const one = v128.load(k, ONE);
   for (let i: usize = 0; i < count; i += 4) {
     const v = load(x + i * F, count - i);
-    const slope = siluSlope4(v, sigmoid4(v, constants), constants);
+    const slope = siluSlope4(v, sigmoid4(v, rate, greatest, smallest, rounder, square, even), one);
     store(dx + i * F, f32x4.mul(load(dy + i * F, count - i), slope), count - i);
   }
 }

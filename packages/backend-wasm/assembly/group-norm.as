@@ -1,55 +1,144 @@
-// GroupNorm (Wu and He 2018) with an optional SiLU behind it. An image fits the cache: three passes cost one.
+// GroupNorm (Wu and He 2018) with an optional SiLU behind it. An image mostly fits the cache, so it is read twice: once
+// for its mean and variance, or for the sums of its gradient, and once for the result.
+//
+// Rows are joined to lines of many vectors, a whole number of them whatever the number of channels; what is known of
+// each column of a line lies in a table, a record for every four columns.
 
-import { constantTable } from './constants';
+import { BIASED_ROUNDER, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ONE, SQUARE } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
-import { clear, F, load, roundUp, store } from './vector';
+import { clear, copy, F, least, roundUp, V } from './vector';
 
-/** Bytes of scratch for `channels` channels. */
-export function groupNormScratch(channels: usize): usize {
-  return 6 * roundUp(channels, 4) * F;
+// The fields of a record, each four floats.
+const MEAN: usize = 0;
+const FACTOR: usize = 16;
+const SHIFT: usize = 32;
+const SUM: usize = 48;
+const SUM2: usize = 64;
+const RECORD: usize = 80;
+
+/** A line has so many floats or more, if the image does. */
+const LINE: usize = 128;
+/** Vectors come in pairs, whose long chains of operations then overlap. */
+const PAIR: usize = 8;
+/** Lines that are added up in float32 before float64 takes over. */
+const BLOCK: usize = 128;
+/** Beyond so many variances the square of a missed mean costs the variance more digits than a second pass is worth. */
+const FAR: f64 = 16;
+
+/** Columns of a line: whole rows, and whole pairs of vectors if there is more than one line. */
+function columnsOf(rows: usize, channels: usize): usize {
+  let joined = (LINE + channels - 1) / channels;
+  while ((joined * channels) % PAIR !== 0) joined++;
+  return min(joined, rows) * channels;
 }
 
-/** values[c] of each group's channels becomes the group's value. */
-function spread(to: usize, groups: usize, size: usize, from: usize): void {
+/** Bytes of scratch for images of rows × channels. */
+export function groupNormScratch(rows: usize, channels: usize): usize {
+  return tableSize(columnsOf(rows, channels)) + 16 * channels + 3 * PAIR * F;
+}
+
+@inline
+function tableSize(columns: usize): usize {
+  return (roundUp(columns, PAIR) / 4) * RECORD;
+}
+
+@inline
+function column(table: usize, c: usize): usize {
+  return table + (c >> 2) * RECORD + (c & 3) * F;
+}
+
+/** Gives the columns from `channels` on what those of the first row have. */
+function repeat(table: usize, channels: usize, columns: usize): void {
+  for (let c = channels; c < columns; c++) {
+    const to = column(table, c);
+    const from = column(table, c - channels);
+    f32.store(to, f32.load(from, MEAN), MEAN);
+    f32.store(to, f32.load(from, FACTOR), FACTOR);
+    f32.store(to, f32.load(from, SHIFT), SHIFT);
+  }
+}
+
+/** Adds the sums of every column to the totals of its group of `size` channels, and begins them anew. */
+function flush(table: usize, channels: usize, columns: usize, size: usize, totals: usize): void {
+  const second = (channels / size) * 8;
+  let to = totals;
+  let c: usize = 0;
+  while (c < columns) {
+    let sum: f64 = 0;
+    let sum2: f64 = 0;
+    for (let i: usize = 0; i < size; i++, c++) {
+      const from = column(table, c);
+      sum += <f64>f32.load(from, SUM);
+      sum2 += <f64>f32.load(from, SUM2);
+      f32.store(from, 0, SUM);
+      f32.store(from, 0, SUM2);
+    }
+    f64.store(to, f64.load(to) + sum);
+    f64.store(to + second, f64.load(to + second) + sum2);
+    to += 8;
+    if (to === totals + second) to = totals;
+  }
+}
+
+/** Σ d and Σ d² of d = x − MEAN over x … end, lines one after the other. */
+function addDeviations(x: usize, end: usize, line: usize, table: usize): void {
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += 2 * V, p += 2 * RECORD) {
+      const d0 = f32x4.sub(v128.load(x), v128.load(p, MEAN));
+      const d1 = f32x4.sub(v128.load(x, V), v128.load(p, RECORD + MEAN));
+      v128.store(p, f32x4.add(v128.load(p, SUM), d0), SUM);
+      v128.store(p, f32x4.add(v128.load(p, RECORD + SUM), d1), RECORD + SUM);
+      v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.mul(d0, d0)), SUM2);
+      v128.store(p, f32x4.add(v128.load(p, RECORD + SUM2), f32x4.mul(d1, d1)), RECORD + SUM2);
+    }
+  }
+}
+
+/** The last, fewer than eight numbers of an image as a pair of vectors, with means where there are none. */
+function pad(to: usize, x: usize, count: usize, p: usize): void {
+  v128.store(to, v128.load(p, MEAN));
+  v128.store(to, v128.load(p, RECORD + MEAN), V);
+  copy(to, x, count);
+}
+
+/** Σ d and Σ d² of d = x − MEAN over an image, for every group: at `totals` in float64, the second behind the first. */
+function deviations(
+  x: usize, count: usize, channels: usize, groups: usize, columns: usize, means: usize, table: usize, totals: usize,
+): void {
+  const size = channels / groups;
+  for (let c: usize = 0; c < channels; c++) f32.store(column(table, c), f32.load(means + (c / size) * F), MEAN);
+  repeat(table, channels, columns);
+  memory.fill(totals, 0, 16 * groups);
+  const line = columns * F;
+  const end = x + (count & ~(PAIR - 1)) * F;
+  for (; x < end; x += BLOCK * line) {
+    addDeviations(x, least(x + BLOCK * line, end), line, table);
+    flush(table, channels, columns, size, totals);
+  }
+  if (count % PAIR !== 0) {
+    const spare = totals + 16 * channels;
+    const p = lastRecord(table, count, columns);
+    pad(spare, end, count % PAIR, p);
+    addDeviations(spare, spare + PAIR * F, line, p);
+    flush(table, channels, columns, size, totals);
+  }
+}
+
+/** The record of the numbers that do not fill the last pair. */
+@inline
+function lastRecord(table: usize, count: usize, columns: usize): usize {
+  return column(table, (count & ~(PAIR - 1)) % columns);
+}
+
+/** Whether a group's mean is so far from what `deviations` took for it that the variance lost digits. */
+function isFar(totals: usize, groups: usize, count: f64, epsilon: f64): bool {
   for (let g: usize = 0; g < groups; g++) {
-    const value = f32.load(from + g * F);
-    for (let i: usize = 0; i < size; i++) {
-      f32.store(to, value);
-      to += F;
-    }
+    const missed = f64.load(totals + g * 8) / count;
+    const square = f64.load(totals + (groups + g) * 8) / count;
+    if (missed * missed > FAR * (square - missed * missed + epsilon)) return true;
   }
-}
-
-/** The sum over the `size` channels of group `g`. */
-function groupSum(values: usize, g: usize, size: usize): f64 {
-  let sum: f64 = 0;
-  for (let i = g * size; i < (g + 1) * size; i++) sum += <f64>f32.load(values + i * F);
-  return sum;
-}
-
-/** sums[c] = Σ over rows of x. */
-function sumPass(x: usize, rows: usize, channels: usize, sums: usize): void {
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      const at = sums + c * F;
-      v128.store(at, f32x4.add(v128.load(at), load(x + c * F, channels - c)));
-    }
-    x += channels * F;
-  }
-}
-
-/** sums[c] = Σ over rows of d = x − mean, squares[c] = Σ d². */
-function squarePass(x: usize, rows: usize, channels: usize, mean: usize, sums: usize, squares: usize): void {
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      const at = c * F;
-      const rest = channels - c;
-      const d = f32x4.sub(load(x + at, rest), v128.load(mean + at));
-      v128.store(sums + at, f32x4.add(v128.load(sums + at), d));
-      v128.store(squares + at, f32x4.add(v128.load(squares + at), f32x4.mul(d, d)));
-    }
-    x += channels * F;
-  }
+  return false;
 }
 
 /**
@@ -72,43 +161,58 @@ export function groupNorm(
   silu: bool,
   scratch: usize,
 ): void {
-  const stride = roundUp(channels, 4) * F;
-  const sums = scratch;
-  const mean = sums + stride;
-  const factor = mean + stride;
-  const shift = factor + stride;
-  const squares = shift + stride;
+  const columns = columnsOf(rows, channels);
+  const table = scratch;
+  const totals = table + tableSize(columns);
+  const spare = totals + 16 * channels;
+  const line = columns * F;
   const size = channels / groups;
-  const count = <f64>(rows * size);
-  clear(scratch, stride);
+  const count = rows * channels;
+  const whole = (count & ~(PAIR - 1)) * F;
+  const members = <f64>(rows * size);
+  clear(table, tableSize(columns) / F);
   for (let image: usize = 0; image < n; image++) {
-    clear(sums, channels);
-    sumPass(x, rows, channels, sums);
-    for (let g: usize = 0; g < groups; g++) f32.store(means + g * F, <f32>(groupSum(sums, g, size) / count));
-    spread(mean, groups, size, means);
-    clear(sums, channels);
-    clear(squares, channels);
-    squarePass(x, rows, channels, mean, sums, squares);
+    // One pass about the mean of the first row does, where it is not an outlier.
     for (let g: usize = 0; g < groups; g++) {
-      // What the float32 sum missed of the mean matters where the mean is many deviations from zero.
-      const missed = groupSum(sums, g, size) / count;
-      const better = <f64>f32.load(means + g * F) + missed;
-      const variance = groupSum(squares, g, size) / count - missed * missed;
-      const rounded = <f32>better;
+      let sum: f64 = 0;
+      for (let c = g * size; c < (g + 1) * size; c++) sum += <f64>f32.load(x + c * F);
+      f32.store(means + g * F, <f32>(sum / <f64>size));
+    }
+    deviations(x, count, channels, groups, columns, means, table, totals);
+    if (isFar(totals, groups, members, epsilon)) {
+      for (let g: usize = 0; g < groups; g++) {
+        f32.store(means + g * F, <f32>(<f64>f32.load(means + g * F) + f64.load(totals + g * 8) / members));
+      }
+      deviations(x, count, channels, groups, columns, means, table, totals);
+    }
+    for (let g: usize = 0; g < groups; g++) {
+      const missed = f64.load(totals + g * 8) / members;
+      const mean = <f64>f32.load(means + g * F) + missed;
+      const variance = f64.load(totals + (groups + g) * 8) / members - missed * missed;
+      const rounded = <f32>mean;
       const inverse = 1 / Math.sqrt(variance + epsilon);
       f32.store(means + g * F, rounded);
       f32.store(inverses + g * F, <f32>inverse);
       for (let c = g * size; c < (g + 1) * size; c++) {
         const gain = <f64>f32.load(scale + c * F) * inverse;
-        f32.store(mean + c * F, rounded);
-        f32.store(factor + c * F, <f32>gain);
-        f32.store(shift + c * F, <f32>(<f64>f32.load(offset + c * F) - (better - <f64>rounded) * gain));
+        // What float32 loses of the mean matters where that is many deviations from zero.
+        const shift = <f64>f32.load(offset + c * F) - (mean - <f64>rounded) * gain;
+        const at = column(table, c);
+        f32.store(at, rounded, MEAN);
+        f32.store(at, <f32>gain, FACTOR);
+        f32.store(at, <f32>shift, SHIFT);
       }
     }
-    if (silu) siluPass(x, y, rows, channels, mean, factor, shift);
-    else plainPass(x, y, rows, channels, mean, factor, shift);
-    x += rows * channels * F;
-    y += rows * channels * F;
+    repeat(table, channels, columns);
+    normalise(x, x + whole, y, line, table, silu);
+    if (count % PAIR !== 0) {
+      const p = lastRecord(table, count, columns);
+      pad(spare, x + whole, count % PAIR, p);
+      normalise(spare, spare + PAIR * F, spare, line, p, silu);
+      copy(y + whole, spare, count % PAIR);
+    }
+    x += count * F;
+    y += count * F;
     means += groups * F;
     inverses += groups * F;
     scale += perExample;
@@ -117,30 +221,42 @@ export function groupNorm(
 }
 
 @inline
-function normalised(x: usize, c: usize, channels: usize, mean: usize, factor: usize, shift: usize): v128 {
-  const centred = f32x4.sub(load(x + c * F, channels - c), v128.load(mean + c * F));
-  return f32x4.add(f32x4.mul(centred, v128.load(factor + c * F)), v128.load(shift + c * F));
+function normalised(x: usize, p: usize): v128 {
+  const centred = f32x4.sub(v128.load(x), v128.load(p, MEAN));
+  return f32x4.add(f32x4.mul(centred, v128.load(p, FACTOR)), v128.load(p, SHIFT));
 }
 
-function plainPass(x: usize, y: usize, rows: usize, channels: usize, mean: usize, factor: usize, shift: usize): void {
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      store(y + c * F, normalised(x, c, channels, mean, factor, shift), channels - c);
+/** y from x … end, lines one after the other. */
+function normalise(x: usize, end: usize, y: usize, line: usize, table: usize, silu: bool): void {
+  if (silu) {
+    normaliseSilu(x, end, y, line, table);
+    return;
+  }
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += 2 * V, y += 2 * V, p += 2 * RECORD) {
+      v128.store(y, normalised(x, p));
+      v128.store(y, normalised(x + V, p + RECORD), V);
     }
-    x += channels * F;
-    y += channels * F;
   }
 }
 
-function siluPass(x: usize, y: usize, rows: usize, channels: usize, mean: usize, factor: usize, shift: usize): void {
-  const constants = constantTable();
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      const z = normalised(x, c, channels, mean, factor, shift);
-      store(y + c * F, f32x4.mul(z, sigmoid4(z, constants)), channels - c);
+function normaliseSilu(x: usize, end: usize, y: usize, line: usize, table: usize): void {
+  const k = constantTable();
+  const rate = v128.load(k, MINUS_LOG2E);
+  const greatest = v128.load(k, GREATEST);
+  const smallest = v128.load(k, LEAST);
+  const rounder = v128.load(k, BIASED_ROUNDER);
+  const square = v128.load(k, SQUARE);
+  const even = v128.load(k, EVEN);
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += 2 * V, y += 2 * V, p += 2 * RECORD) {
+      const z0 = normalised(x, p);
+      v128.store(y, f32x4.mul(z0, sigmoid4(z0, rate, greatest, smallest, rounder, square, even)));
+      const z1 = normalised(x + V, p + RECORD);
+      v128.store(y, f32x4.mul(z1, sigmoid4(z1, rate, greatest, smallest, rounder, square, even)), V);
     }
-    x += channels * F;
-    y += channels * F;
   }
 }
 
@@ -163,65 +279,79 @@ export function groupNormGradient(
   silu: bool,
   scratch: usize,
 ): void {
-  const stride = roundUp(channels, 4) * F;
-  const mean = scratch;
-  const inverse = mean + stride;
-  const gain = inverse + stride;
-  const bias = gain + stride;
-  const sumZ = bias + stride; // Σ dz, the gradient for the offset
-  const sumZx = sumZ + stride; // Σ dz x̂, the gradient for the scale
+  const columns = columnsOf(rows, channels);
+  const table = scratch;
+  const totals = table + tableSize(columns);
+  const totals2 = totals + 8 * channels;
+  const spare = totals2 + 8 * channels;
+  const spareDy = spare + PAIR * F;
+  const spareDx = spareDy + PAIR * F;
+  const line = columns * F;
   const size = channels / groups;
-  const count = <f64>(rows * size);
-  clear(scratch, 6 * roundUp(channels, 4));
+  const count = rows * channels;
+  const whole = (count & ~(PAIR - 1)) * F;
+  const rest = count % PAIR;
+  const last = lastRecord(table, count, columns);
+  const members = <f64>(rows * size);
+  clear(table, tableSize(columns) / F);
+  clear(spareDy, PAIR);
   if (perExample === 0) {
     clear(dscale, channels);
     clear(doffset, channels);
   }
   for (let image: usize = 0; image < n; image++) {
-    spread(mean, groups, size, means);
-    spread(inverse, groups, size, inverses);
     for (let c: usize = 0; c < channels; c++) {
-      f32.store(gain + c * F, f32.load(scale + c * F));
-      f32.store(bias + c * F, f32.load(offset + c * F));
+      const at = column(table, c);
+      const inverse = f32.load(inverses + (c / size) * F);
+      f32.store(at, f32.load(means + (c / size) * F), MEAN);
+      f32.store(at, f32.load(scale + c * F) * inverse, FACTOR);
+      f32.store(at, f32.load(offset + c * F), SHIFT);
     }
-    clear(sumZ, channels);
-    clear(sumZx, channels);
-    if (silu) siluGradientPass(dy, x, dx, rows, channels, mean, inverse, gain, bias, sumZ, sumZx);
-    else plainGradientPass(dy, x, dx, rows, channels, mean, inverse, gain, sumZ, sumZx);
-    for (let c: usize = 0; c < channels; c++) {
-      const at = c * F;
-      if (perExample === 0) {
-        f32.store(dscale + at, f32.load(dscale + at) + f32.load(sumZx + at));
-        f32.store(doffset + at, f32.load(doffset + at) + f32.load(sumZ + at));
-      } else {
-        f32.store(dscale + at, f32.load(sumZx + at));
-        f32.store(doffset + at, f32.load(sumZ + at));
-      }
-      f32.store(sumZ + at, f32.load(sumZ + at) * f32.load(scale + at));
-      f32.store(sumZx + at, f32.load(sumZx + at) * f32.load(scale + at));
+    repeat(table, channels, columns);
+    memory.fill(totals, 0, 16 * channels);
+    for (let i: usize = 0; i < whole; i += BLOCK * line) {
+      slopes(dy + i, x + i, x + least(i + BLOCK * line, whole), dx + i, line, table, silu);
+      flush(table, channels, columns, 1, totals);
     }
-    // From here on sumZ and sumZx hold, for each channel, the means of gain·dz and of gain·dz·x̂ over its group.
+    if (rest !== 0) {
+      pad(spare, x + whole, rest, last);
+      copy(spareDy, dy + whole, rest);
+      slopes(spareDy, spare, spareDy, spareDx, line, last, silu);
+      copy(dx + whole, spareDx, rest);
+      flush(table, channels, columns, 1, totals);
+    }
     for (let g: usize = 0; g < groups; g++) {
-      const meanZ = <f32>(groupSum(sumZ, g, size) / count);
-      const meanZx = <f32>(groupSum(sumZx, g, size) / count);
+      const inverse = <f64>f32.load(inverses + g * F);
+      // The means over the group of what comes down to x̂ = (x − mean) · inverse, and of that times x̂.
+      let mean: f64 = 0;
+      let mean2: f64 = 0;
       for (let c = g * size; c < (g + 1) * size; c++) {
-        f32.store(sumZ + c * F, meanZ);
-        f32.store(sumZx + c * F, meanZx);
-      }
-    }
-    for (let i: usize = 0; i < rows; i++) {
-      for (let c: usize = 0; c < channels; c += 4) {
+        const sum = f64.load(totals + c * 8);
+        const sum2 = f64.load(totals2 + c * 8) * inverse;
+        const gain = <f64>f32.load(scale + c * F);
+        mean += gain * sum;
+        mean2 += gain * sum2;
         const at = c * F;
-        const rest = channels - c;
-        const r = v128.load(inverse + at);
-        const xHat = f32x4.mul(f32x4.sub(load(x + at, rest), v128.load(mean + at)), r);
-        const pull = f32x4.add(v128.load(sumZ + at), f32x4.mul(xHat, v128.load(sumZx + at)));
-        store(dx + at, f32x4.mul(r, f32x4.sub(load(dx + at, rest), pull)), rest);
+        f32.store(doffset + at, <f32>(perExample === 0 ? <f64>f32.load(doffset + at) + sum : sum));
+        f32.store(dscale + at, <f32>(perExample === 0 ? <f64>f32.load(dscale + at) + sum2 : sum2));
       }
-      x += channels * F;
-      dx += channels * F;
+      // dx = inverse (gain dz − mean − x̂ mean2), of which gain · inverse · dz is there.
+      const factor = <f32>(-inverse * inverse * mean2 / members);
+      const shift = <f32>(-inverse * mean / members);
+      for (let c = g * size; c < (g + 1) * size; c++) {
+        f32.store(column(table, c), factor, FACTOR);
+        f32.store(column(table, c), shift, SHIFT);
+      }
     }
-    dy += rows * channels * F;
+    repeat(table, channels, columns);
+    centre(x, x + whole, dx, line, table);
+    if (rest !== 0) {
+      centre(spare, spareDy, spareDx, line, last);
+      copy(dx + whole, spareDx, rest);
+    }
+    x += count * F;
+    dy += count * F;
+    dx += count * F;
     means += groups * F;
     inverses += groups * F;
     scale += perExample;
@@ -233,46 +363,55 @@ export function groupNormGradient(
   }
 }
 
-/** dx = gain dz for now, and the sums of dz and dz x̂. */
-function siluGradientPass(
-  dy: usize, x: usize, dx: usize, rows: usize, channels: usize, mean: usize, inverse: usize, gain: usize, bias: usize,
-  sumZ: usize, sumZx: usize,
-): void {
-  const constants = constantTable();
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      const at = c * F;
-      const rest = channels - c;
-      const g = v128.load(gain + at);
-      const xHat = f32x4.mul(f32x4.sub(load(x + at, rest), v128.load(mean + at)), v128.load(inverse + at));
-      const z = f32x4.add(f32x4.mul(xHat, g), v128.load(bias + at));
-      const dz = f32x4.mul(load(dy + at, rest), siluSlope4(z, sigmoid4(z, constants), constants));
-      v128.store(sumZ + at, f32x4.add(v128.load(sumZ + at), dz));
-      v128.store(sumZx + at, f32x4.add(v128.load(sumZx + at), f32x4.mul(dz, xHat)));
-      store(dx + at, f32x4.mul(dz, g), rest);
+/** dx = FACTOR dz, and the sums of dz and dz (x − MEAN), where dz is the gradient for what the activation was given. */
+function slopes(dy: usize, x: usize, end: usize, dx: usize, line: usize, table: usize, silu: bool): void {
+  if (silu) {
+    siluSlopes(dy, x, end, dx, line, table);
+    return;
+  }
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += V, dy += V, dx += V, p += RECORD) {
+      putSlope(dx, p, v128.load(dy), f32x4.sub(v128.load(x), v128.load(p, MEAN)), v128.load(p, FACTOR));
     }
-    x += channels * F;
-    dy += channels * F;
-    dx += channels * F;
   }
 }
 
-function plainGradientPass(
-  dy: usize, x: usize, dx: usize, rows: usize, channels: usize, mean: usize, inverse: usize, gain: usize,
-  sumZ: usize, sumZx: usize,
-): void {
-  for (let i: usize = 0; i < rows; i++) {
-    for (let c: usize = 0; c < channels; c += 4) {
-      const at = c * F;
-      const rest = channels - c;
-      const xHat = f32x4.mul(f32x4.sub(load(x + at, rest), v128.load(mean + at)), v128.load(inverse + at));
-      const dz = load(dy + at, rest);
-      v128.store(sumZ + at, f32x4.add(v128.load(sumZ + at), dz));
-      v128.store(sumZx + at, f32x4.add(v128.load(sumZx + at), f32x4.mul(dz, xHat)));
-      store(dx + at, f32x4.mul(dz, v128.load(gain + at)), rest);
+function siluSlopes(dy: usize, x: usize, end: usize, dx: usize, line: usize, table: usize): void {
+  const k = constantTable();
+  const rate = v128.load(k, MINUS_LOG2E);
+  const greatest = v128.load(k, GREATEST);
+  const smallest = v128.load(k, LEAST);
+  const rounder = v128.load(k, BIASED_ROUNDER);
+  const square = v128.load(k, SQUARE);
+  const even = v128.load(k, EVEN);
+  const one = v128.load(k, ONE);
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += V, dy += V, dx += V, p += RECORD) {
+      const centred = f32x4.sub(v128.load(x), v128.load(p, MEAN));
+      const factor = v128.load(p, FACTOR);
+      const z = f32x4.add(f32x4.mul(centred, factor), v128.load(p, SHIFT));
+      const slope = siluSlope4(z, sigmoid4(z, rate, greatest, smallest, rounder, square, even), one);
+      putSlope(dx, p, f32x4.mul(v128.load(dy), slope), centred, factor);
     }
-    x += channels * F;
-    dy += channels * F;
-    dx += channels * F;
+  }
+}
+
+@inline
+function putSlope(dx: usize, p: usize, dz: v128, centred: v128, factor: v128): void {
+  v128.store(p, f32x4.add(v128.load(p, SUM), dz), SUM);
+  v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.mul(dz, centred)), SUM2);
+  v128.store(dx, f32x4.mul(dz, factor));
+}
+
+/** dx += FACTOR (x − MEAN) + SHIFT. */
+function centre(x: usize, end: usize, dx: usize, line: usize, table: usize): void {
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += 2 * V, dx += 2 * V, p += 2 * RECORD) {
+      v128.store(dx, f32x4.add(v128.load(dx), normalised(x, p)));
+      v128.store(dx, f32x4.add(v128.load(dx, V), normalised(x + V, p + RECORD)), V);
+    }
   }
 }

@@ -1,8 +1,7 @@
 // eˣ and what is made of it, four at a time, from polynomials: a module without data has no tables.
 
 import {
-  BIAS, BIASED_ROUNDER, C0, C1, C2, C3, C4, C5, GREATEST, LARGEST, LEAST, LN2_HIGH, LN2_LOW, LOG2E, MINUS_LOG2E, ONE,
-  ROUNDER, S0, S1, S2, S3, S4, S5, SMALLEST,
+  BIAS, C0, C1, C2, C3, C4, C5, LARGEST, LN2_HIGH, LN2_LOW, LOG2E, ONE, ROUNDER, SMALLEST,
 } from './constants';
 
 /** eˣ within 2 ulp, k being `constantTable()`; 0 and ∞ where float32 ends, NaN for NaN. */
@@ -29,28 +28,26 @@ export function exp4(x: v128, k: usize): v128 {
 }
 
 /**
- * σ(x) = 1 / (1 + e⁻ˣ), 0 from where it would be subnormal. Beside the 1, e⁻ˣ needs neither a small end nor the last
- * bit, which saves a third of the work.
+ * σ(x) = 1 / (1 + e⁻ˣ), off by less than 6e-7 and what one unit in the last place of x comes to; 0 below −87.4, where it
+ * leaves the range of float32. e⁻ˣ is 2ⁿ 2ᶠ with |f| ≤ ½, and 2ᶠ is (u + f) / (u − f), u = square f² + even, within
+ * 4.4e-7: one division does for both quotients. The arguments behind x are constants, to be read before a loop: then V8
+ * keeps them in registers.
  */
 @inline
-export function sigmoid4(x: v128, k: usize): v128 {
-  const z = f32x4.pmax(f32x4.pmin(x, v128.load(k, GREATEST)), v128.load(k, LEAST));
-  // e⁻ᶻ = 2ⁿ e⁻ʳ; the low bits of `shifted` are n + 127, the exponent of 2ⁿ, and that of ∞ for n = 128.
-  const shifted = f32x4.add(f32x4.mul(z, v128.load(k, MINUS_LOG2E)), v128.load(k, BIASED_ROUNDER));
-  const n = f32x4.sub(shifted, v128.load(k, BIASED_ROUNDER));
-  let r = f32x4.add(z, f32x4.mul(n, v128.load(k, LN2_HIGH)));
-  r = f32x4.add(r, f32x4.mul(n, v128.load(k, LN2_LOW)));
-  const r2 = f32x4.mul(r, r);
-  const high = f32x4.add(f32x4.mul(r, v128.load(k, S5)), v128.load(k, S4));
-  const middle = f32x4.add(f32x4.mul(r, v128.load(k, S3)), v128.load(k, S2));
-  const low = f32x4.add(f32x4.mul(r, v128.load(k, S1)), v128.load(k, S0));
-  const p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, r2), middle), r2), low);
-  const e = f32x4.mul(p, i32x4.shl(shifted, 23));
-  return f32x4.div(v128.load(k, ONE), f32x4.add(v128.load(k, ONE), e));
+export function sigmoid4(
+  x: v128, rate: v128, greatest: v128, smallest: v128, rounder: v128, square: v128, even: v128,
+): v128 {
+  const t = f32x4.pmax(f32x4.pmin(f32x4.mul(x, rate), greatest), smallest);
+  // Adding 1.5 · 2²³ + 127 rounds to a whole number; its low bits are n + 127, the exponent of 2ⁿ.
+  const shifted = f32x4.add(t, rounder);
+  const f = f32x4.sub(t, f32x4.sub(shifted, rounder));
+  const u = f32x4.add(f32x4.mul(f, f32x4.mul(f, square)), even);
+  const p = f32x4.sub(u, f);
+  return f32x4.div(p, f32x4.add(p, f32x4.mul(f32x4.add(u, f), i32x4.shl(shifted, 23))));
 }
 
 /** The derivative of x σ(x) where s = σ(x). */
 @inline
-export function siluSlope4(x: v128, s: v128, k: usize): v128 {
-  return f32x4.mul(s, f32x4.add(v128.load(k, ONE), f32x4.mul(x, f32x4.sub(v128.load(k, ONE), s))));
+export function siluSlope4(x: v128, s: v128, one: v128): v128 {
+  return f32x4.mul(s, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, s))));
 }

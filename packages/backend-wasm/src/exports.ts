@@ -119,7 +119,7 @@ export interface Exports {
     silu: number,
     scratch: number,
   ): void;
-  groupNormScratch(channels: number): number;
+  groupNormScratch(rows: number, channels: number): number;
   shape(
     h: number,
     w: number,

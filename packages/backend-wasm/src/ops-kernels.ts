@@ -43,7 +43,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const y = room.output(x.shape);
     const mean = room.output([batch, attrs.groups]);
     const inverse = room.output([batch, attrs.groups]);
-    const scratch = room.scratch(room.kernels.groupNormScratch(channels));
+    const scratch = room.scratch(room.kernels.groupNormScratch(rows, channels));
     room.kernels.groupNorm(
       ...addresses(room, [x, scale, offset]),
       perExample,
@@ -63,7 +63,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const dx = room.output(x.shape);
     const dscale = room.output(scale.shape);
     const doffset = room.output(scale.shape);
-    const scratch = room.scratch(room.kernels.groupNormScratch(channels));
+    const scratch = room.scratch(room.kernels.groupNormScratch(rows, channels));
     room.kernels.groupNormGradient(
       ...addresses(room, [dy, x, scale, offset]),
       perExample,

@@ -27,19 +27,19 @@ export function groupNormConforms(): void {
       ['volumes', [2, 2, 3, 2, 4], 2],
       ['many channels', [1, 2, 3, 40], 8],
     ])('for %s', (_name, shape, groups) => {
-      expectNormConforms(shape, { groups, epsilon: 1e-5 }, false);
+      expectNormConforms({ groups, epsilon: 1e-5 }, inputsOf(shape, false));
     });
 
     it('followed by silu', () => {
-      expectNormConforms([2, 3, 5, 8], { groups: 4, epsilon: 1e-5, activation: 'silu' }, false);
+      expectNormConforms({ groups: 4, epsilon: 1e-5, activation: 'silu' }, inputsOf([2, 3, 5, 8], false));
     });
 
     it('with a modulation for each example', () => {
-      expectNormConforms([3, 3, 2, 6], { groups: 2, epsilon: 1e-5 }, true);
+      expectNormConforms({ groups: 2, epsilon: 1e-5 }, inputsOf([3, 3, 2, 6], true));
     });
 
     it('with a modulation, followed by silu', () => {
-      expectNormConforms([2, 4, 3, 8], { groups: 4, epsilon: 1e-3, activation: 'silu' }, true);
+      expectNormConforms({ groups: 4, epsilon: 1e-3, activation: 'silu' }, inputsOf([2, 4, 3, 8], true));
     });
 
     it('on more positions than are added in one go', () => {
@@ -68,6 +68,20 @@ export function groupNormConforms(): void {
         { y: normalise(options, x, scale, offset), gradients: () => [] },
         [x, scale, offset],
       );
+    });
+
+    it('keeps its digits where the first position, or a whole first channel, is far from the others', () => {
+      for (const isFar of [(i: number) => i % (15 * 13 * 6) < 6, (i: number) => i % 6 === 0]) {
+        const x = normal(1, [2, 15, 13, 6]);
+        x.values.forEach((value, i) => {
+          if (isFar(i)) x.values[i] = Math.fround(1000 + value);
+        });
+        expectNormConforms({ groups: 2, epsilon: 1e-5, activation: 'silu' }, [
+          x,
+          normal(2, [6]),
+          normal(3, [6]),
+        ]);
+      }
     });
 
     it('hands its gradient the mean and the inverse deviation of each group, to float32', () => {
@@ -136,7 +150,7 @@ export function groupNormConforms(): void {
   });
 }
 
-function expectNormConforms(shape: number[], options: Options, modulated: boolean): void {
+function inputsOf(shape: number[], modulated: boolean): Array64[] {
   const batch = shape[0]!;
   const channels = shape.at(-1)!;
   const shapes = [
@@ -150,7 +164,10 @@ function expectNormConforms(shape: number[], options: Options, modulated: boolea
         ]
       : []),
   ];
-  const inputs = shapes.map((s, i) => normal(i + 1, s));
+  return shapes.map((s, i) => normal(i + 1, s));
+}
+
+function expectNormConforms(options: Options, inputs: Array64[]): void {
   const reference = (...arrays: Array64[]): Array64 =>
     normalise(options, ...(arrays as [Array64, Array64, Array64, Array64?, Array64?]));
   expectConforms(
