@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { digest, makeFolder, needRoom } from './files.js';
+import { digest, isWhole, makeFolder, needRoom } from './files.js';
 import { has, Missing, run, say, stage } from './step.js';
 
 /** TensorFlow's library, ready to be linked with. */
@@ -16,6 +16,9 @@ export interface LibTensorFlow {
 }
 
 const VERSION = '2.21.0';
+
+/** The file that keeps the checksum of the wheel. */
+const CHECKSUM = 'wheel.sha256';
 
 /**
  * The wheels of Python 3.11: any Python can download and open them. Linux x64 is the one that is tested; the checksums
@@ -42,18 +45,21 @@ const PLATFORM = `${process.platform} ${process.arch}`;
 
 /** The first of: the folder that the user names, the wheel of TensorFlow for Python, tfjs-node's own download. */
 export async function libtensorflow(home: string, named: string | undefined): Promise<LibTensorFlow> {
-  if (named !== undefined) return describe(resolve(named), `the folder ${resolve(named)}`);
+  if (named !== undefined) return describe(resolve(named), theFolder(named));
   const wheel = WHEELS[PLATFORM];
   if (wheel) {
     const folder = join(home, `libtensorflow-${VERSION}`);
-    const from = `the wheel ${wheel.name} ${VERSION}`;
-    if (existsSync(folder)) {
+    const from = async (): Promise<string> => {
+      const sha256 = await readFile(join(folder, CHECKSUM), 'utf8');
+      return `the wheel ${wheel.name} ${VERSION} (sha256 ${sha256.slice(0, 12)}…)`;
+    };
+    if (await isWhole(folder)) {
       say(`  libtensorflow ${VERSION} is in the cache`);
-      return describe(folder, from);
+      return describe(folder, await from());
     }
     try {
       await fromWheel(home, folder, wheel);
-      return await describe(folder, from);
+      return await describe(folder, await from());
     } catch (error) {
       if (error instanceof Missing && !OWN_ARCHIVES[PLATFORM]) throw error;
       say(`  The wheel cannot be had: ${(error as Error).message.trim().split('\n').at(-1)}`);
@@ -66,8 +72,13 @@ export async function libtensorflow(home: string, named: string | undefined): Pr
     );
   }
   const folder = join(home, `libtensorflow-${OWN_VERSION}`);
-  if (!existsSync(folder)) await fromOwnDownload(home, folder, archive);
+  if (!(await isWhole(folder))) await fromOwnDownload(home, folder, archive);
   return describe(folder, `tfjs-node's download, ${OWN_VERSION}`);
+}
+
+/** How a folder that the user names is called. */
+export function theFolder(named: string): string {
+  return `the folder ${resolve(named)}`;
 }
 
 async function fromWheel(
@@ -84,6 +95,7 @@ async function fromWheel(
     await stage(`downloading ${name} ${VERSION} (about 270 MB)`, () =>
       run('python3', [
         ...['-m', 'pip', 'download', `${name}==${VERSION}`, '--no-deps', '--only-binary=:all:', '--quiet'],
+        '--disable-pip-version-check',
         ...['--implementation', 'cp', '--python-version', '3.11', '--abi', 'cp311', '--platform', platform],
         ...['--dest', downloads, '--no-cache-dir'],
       ]),
@@ -96,7 +108,7 @@ async function fromWheel(
     await stage('keeping its two libraries and its headers', () =>
       makeFolder(folder, async (temporary) => {
         await run('python3', ['-c', UNPACK, wheel, temporary]);
-        await writeFile(join(temporary, 'wheel.sha256'), `${actual}\n`);
+        await writeFile(join(temporary, CHECKSUM), `${actual}\n`);
       }),
     );
   } finally {
@@ -126,11 +138,20 @@ async function fromOwnDownload(home: string, folder: string, archive: string): P
     const file = join(temporary, 'archive.tar.gz');
     await stage(`downloading libtensorflow ${OWN_VERSION} for ${archive}`, async () => {
       const response = await fetch(address).catch(() => undefined);
-      if (!response?.ok)
-        throw new Missing(`${address} cannot be reached (${response?.status ?? 'no connection'}).`);
-      await writeFile(file, response.body!);
+      if (!response?.ok) {
+        const reason = response?.status ?? 'no connection';
+        throw new Missing(
+          `${address} cannot be reached (${reason}): name a folder that has libtensorflow with --libtensorflow.`,
+        );
+      }
+      await writeFile(file, response.body!).catch(() => {
+        throw new Missing(`${address} broke off while it was downloaded.`);
+      });
     });
-    await run('tar', ['-xzf', file, '-C', temporary]);
+    // gzip has a checksum of its own; there is none beside the archive.
+    await run('tar', ['-xzf', file, '-C', temporary]).catch(() => {
+      throw new Missing(`${address} came damaged: tar cannot unpack it.`);
+    });
     await rm(file);
   });
 }
@@ -152,7 +173,5 @@ async function describe(folder: string, from: string): Promise<LibTensorFlow> {
       `${folder} does not hold libtensorflow_cc or libtensorflow, libtensorflow_framework and include/tensorflow/c.`,
     );
   }
-  const checksum = join(folder, 'wheel.sha256');
-  const sha256 = existsSync(checksum) ? ` (sha256 ${(await readFile(checksum, 'utf8')).slice(0, 12)}…)` : '';
-  return { from: from + sha256, include, lib, main, framework };
+  return { from, include, lib, main, framework };
 }

@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,8 +6,8 @@ import { parseArgs } from 'node:util';
 import { type Build, buildFolder, findBuild, nativeHome } from '../home.js';
 import { CORE } from '../tfjs-node.js';
 import { compileAddons, findCompiler } from './compile.js';
-import { makeFolder } from './files.js';
-import { libtensorflow } from './libtensorflow.js';
+import { isWhole, makeFolder } from './files.js';
+import { libtensorflow, theFolder } from './libtensorflow.js';
 import { type NpmPackage, unpackNpm } from './npm-package.js';
 import { Missing, run, say, stage } from './step.js';
 
@@ -37,19 +36,36 @@ The folder is ${nativeHome()}
 Linux x64 is tested; Linux arm64 and macOS are not.
 `;
 
-/** Makes the build if there is none, and returns it. */
-async function install(named: string | undefined, force: boolean): Promise<Build> {
+/** Whether there is a build that works, on the library that the user names if one is named. */
+async function isThere(named: string | undefined): Promise<boolean> {
+  const build = findBuild();
+  if (!build || (named !== undefined && build.libtensorflow !== theFolder(named))) return false;
+  say(`  The build is there already: ${buildFolder()}`);
+  return test().then(
+    () => true,
+    () => {
+      say('  It does not work, so it is made anew');
+      return false;
+    },
+  );
+}
+
+/** Runs the self-test in a process of its own, so that a crash is a sentence and not the end. */
+async function test(): Promise<void> {
+  const report = await stage('testing it', () =>
+    run(process.execPath, [fileURLToPath(new URL('./self-test.js', import.meta.url))]),
+  );
+  say(report.trim());
+}
+
+/** Makes the build, from what is whole in the cache and what is fetched. */
+async function install(named: string | undefined): Promise<void> {
   const home = nativeHome();
   const folder = buildFolder();
-  const existing = findBuild();
-  if (existing && !force) {
-    say(`  The build is there already: ${folder}`);
-    return existing;
-  }
   const compiler = await findCompiler();
   const tfjsNode = join(home, `tfjs-node-${TFJS_NODE.version}`);
   const napi = join(home, `node-api-headers-${NODE_API.version}`);
-  if (!existsSync(tfjsNode)) {
+  if (!(await isWhole(tfjsNode))) {
     await stage(`fetching the sources of tfjs-node ${TFJS_NODE.version}`, () =>
       makeFolder(tfjsNode, async (temporary) => {
         await unpackNpm(TFJS_NODE, temporary);
@@ -57,7 +73,7 @@ async function install(named: string | undefined, force: boolean): Promise<Build
       }),
     );
   }
-  if (!existsSync(napi)) {
+  if (!(await isWhole(napi))) {
     await stage('fetching the headers of Node-API', () =>
       makeFolder(napi, (temporary) => unpackNpm(NODE_API, temporary)),
     );
@@ -70,7 +86,6 @@ async function install(named: string | undefined, force: boolean): Promise<Build
     const build: Build = { ...addons, tfjsNode, libtensorflow: library.from };
     await writeFile(join(folder, 'build.json'), `${JSON.stringify(build, null, 2)}\n`);
   });
-  return findBuild()!;
 }
 
 /** Instead of its dependencies tfjs-node gets the tfjs-core of whoever loads it, and none of what it saves models with. */
@@ -97,12 +112,10 @@ async function main(): Promise<void> {
     return;
   }
   say(`The tensorflow backend, in ${nativeHome()}`);
-  await install(values.libtensorflow ?? process.env.LIBTENSORFLOW, values.force);
-  // In a process of its own, so that a crash is a sentence and not the end.
-  const report = await stage('testing it', () =>
-    run(process.execPath, [fileURLToPath(new URL('./self-test.js', import.meta.url))]),
-  );
-  say(report.trim());
+  const named = values.libtensorflow ?? process.env.LIBTENSORFLOW;
+  if (!values.force && (await isThere(named))) return;
+  await install(named);
+  await test();
 }
 
 try {
