@@ -14,6 +14,7 @@ export { add, addRow, copyRows, relu, silu, siluGradient, sumRows, upsample, ups
 export { gemm, gemmScratch } from './gemm';
 export { groupNorm, groupNormGradient, groupNormScratch } from './group-norm';
 export { normal, uniform } from './random';
+export { softmaxGradient } from './softmax';
 export {
   transposeTaps,
   winograd,

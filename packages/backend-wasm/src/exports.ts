@@ -138,6 +138,7 @@ export interface Exports {
   ): void;
   silu(x: number, y: number, count: number): void;
   siluGradient(dy: number, x: number, dx: number, count: number): void;
+  softmaxGradient(dy: number, y: number, dx: number, rows: number, columns: number): void;
   squaredNorm(list: number, count: number): number;
   sumRows(x: number, rows: number, columns: number, sum: number, part: number): void;
   transposeTaps(to: number, from: number, taps: number, k: number, n: number): void;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { opsKernels } from './ops-kernels.js';
 import { randomKernels } from './random-kernels.js';
 import { prepare } from './room.js';
+import { registerSoftmaxGradient } from './softmax-gradient.js';
 import { registerTfjsKernels } from './tfjs-kernels.js';
 
 export interface UseWasmOptions {
@@ -36,4 +37,5 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
   if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
   for (const config of [...opsKernels, ...randomKernels]) tf.registerKernel(config);
   registerTfjsKernels();
+  registerSoftmaxGradient();
 }

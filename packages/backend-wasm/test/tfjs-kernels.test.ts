@@ -1,6 +1,7 @@
+import { expectAllClose, expectNoLeak } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useWasm } from '../src/index.js';
 import { expectSameOnBoth, normal, withGradients } from './both.js';
 
@@ -199,6 +200,68 @@ it('sum and add are those of the cpu backend over any axes and broadcast shapes,
     ),
     runs,
   ));
+
+describe('softmax', () => {
+  const row = fc.array(size(5), { maxLength: 2 });
+
+  it('has the gradient of the cpu backend, and so has its gradient', () =>
+    fc.assert(
+      fc.asyncProperty(row, fc.oneof(size(9), size(70)), (outer, columns) =>
+        expectSameOnBoth(() => {
+          const x = tf.mul(normal(1, [...outer, columns]), 3);
+          const slope = (x: tf.Tensor): tf.Tensor => tf.grad((x) => tf.square(tf.softmax(x)))(x);
+          return [...withGradients((x) => tf.softmax(x!), [x]), ...withGradients((x) => slope(x!), [x])];
+        }),
+      ),
+      runs,
+    ));
+
+  it.each(['cpu', 'wasm'])('has on %s the gradient of finite differences in float64', async (backend) => {
+    await useWasm();
+    await tf.setBackend(backend);
+    const x = [0.3, -1.7, 2.1, 0, 0.9];
+    const dy = [1, -2, 0.5, 3, -0.25];
+    const value = (logits: number[]): number => {
+      const exponentials = logits.map(Math.exp);
+      const sum = exponentials.reduce((a, b) => a + b);
+      return exponentials.reduce((total, e, i) => total + (e / sum) * dy[i]!, 0);
+    };
+    const h = 1e-5;
+    const differences = x.map((at, i) => (value(x.with(i, at + h)) - value(x.with(i, at - h))) / (2 * h));
+    tf.tidy(() => {
+      const gradient = tf.grad((x) => tf.softmax(x as tf.Tensor1D))(tf.tensor1d(x), tf.tensor1d(dy));
+      expectAllClose(gradient, differences, { relative: 1e-6, absolute: 1e-7 });
+    });
+  });
+
+  it('takes one kernel for its gradient, which keeps a NaN in its row', async () => {
+    await useWasm();
+    const x = tf.tensor2d([1, Number.NaN, 3, 4, 5, 6], [2, 3]);
+    const y = tf.softmax(x);
+    const gradient = tf.grad((x) => tf.softmax(x));
+    const { kernels, result } = await tf.profile(() => gradient(x, y));
+    expect(kernels.map(({ name }) => name).filter((name) => /Sum|Mul|Sub|Softmax/.test(name))).toEqual([
+      'Softmax',
+      'DiffusionSoftmaxGrad',
+    ]);
+    expect([...(result as tf.Tensor).dataSync()].map(Number.isNaN)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    tf.dispose([x, y, result as tf.Tensor]);
+  });
+
+  it('leaves no tensor behind', async () => {
+    await useWasm();
+    const x = normal(1, [3, 7]);
+    await expectNoLeak(() => tf.grad((x) => tf.softmax(x))(x));
+    x.dispose();
+  });
+});
 
 it('leaves integers to tfjs, and says what it takes where tfjs has nothing', async () => {
   await useWasm();
