@@ -74,6 +74,7 @@ function stepCoefficients(
     const slope = (first / 2) * (h / h0);
     return { ofXt, ofX0: [first + slope, -slope] };
   }
+  // The quadratic through three predictions in Newton's form: `second` weighs its slope, `third` its curvature.
   const h1 = lambda(t + 1) - lambda(t + 2);
   const second = alpha * (decay / h + 1);
   const third = -alpha * ((decay + h) / h ** 2 - 0.5);
