@@ -46,14 +46,14 @@ export const P_AT_P: usize = 384;
 export const AT_Q: usize = 400;
 export const Q_AT_Q: usize = 416;
 
-// For σ(x), e⁻ˣ being 2ᵗ: the range of t, what rounds t to n + 127, and 2ᶠ = (u + f) / (u − f), u = SQUARE f² + EVEN,
-// with the least possible error.
+// For σ(x), e⁻ˣ being 2ᵗ = 2ⁿ 2ᶠ: the range of t, what added to n leaves n + 127 in the low bits, and the minimax
+// quotient 2ᶠ = (f² + EVEN + ODD f) / (f² + EVEN − ODD f).
 export const MINUS_LOG2E: usize = 432;
 export const GREATEST: usize = 448;
 export const LEAST: usize = 464;
-export const BIASED_ROUNDER: usize = 480;
-export const SQUARE: usize = 496;
-export const EVEN: usize = 512;
+export const BIASED: usize = 480;
+export const EVEN: usize = 496;
+export const ODD: usize = 512;
 
 /** Writes the constants at `to`, which stays theirs. */
 export function setConstants(to: usize): void {
@@ -74,9 +74,9 @@ export function setConstants(to: usize): void {
   setFloat(MINUS_LOG2E, -1.44269504);
   setFloat(GREATEST, 128);
   setFloat(LEAST, -126);
-  setFloat(BIASED_ROUNDER, 12582912 + 127);
-  setFloat(SQUARE, 1 / 8.677838838049247);
-  setFloat(EVEN, 25.039106679722153 / 8.677838838049247);
+  setFloat(BIASED, 12582912 + 127);
+  setFloat(EVEN, 25.039106679722153);
+  setFloat(ODD, 8.677838838049247);
   v128.store(constants + BIAS, i32x4.splat(127));
   const p = 0.625;
   const q = 1.5;

@@ -1,6 +1,6 @@
 // What touches every number once.
 
-import { BIASED_ROUNDER, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ONE, SQUARE } from './constants';
+import { BIASED, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ODD, ONE } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
 import { accumulate, clear, copy, F, least, load, loadPart, store, storePart, V } from './vector';
 
@@ -10,12 +10,12 @@ export function silu(x: usize, y: usize, count: usize): void {
   const rate = v128.load(k, MINUS_LOG2E);
   const greatest = v128.load(k, GREATEST);
   const smallest = v128.load(k, LEAST);
-  const rounder = v128.load(k, BIASED_ROUNDER);
-  const square = v128.load(k, SQUARE);
+  const biased = v128.load(k, BIASED);
   const even = v128.load(k, EVEN);
+  const odd = v128.load(k, ODD);
   for (let i: usize = 0; i < count; i += 4) {
     const v = load(x + i * F, count - i);
-    store(y + i * F, f32x4.mul(v, sigmoid4(v, rate, greatest, smallest, rounder, square, even)), count - i);
+    store(y + i * F, f32x4.mul(v, sigmoid4(v, rate, greatest, smallest, biased, even, odd)), count - i);
   }
 }
 
@@ -25,13 +25,13 @@ export function siluGradient(dy: usize, x: usize, dx: usize, count: usize): void
   const rate = v128.load(k, MINUS_LOG2E);
   const greatest = v128.load(k, GREATEST);
   const smallest = v128.load(k, LEAST);
-  const rounder = v128.load(k, BIASED_ROUNDER);
-  const square = v128.load(k, SQUARE);
+  const biased = v128.load(k, BIASED);
   const even = v128.load(k, EVEN);
+  const odd = v128.load(k, ODD);
   const one = v128.load(k, ONE);
   for (let i: usize = 0; i < count; i += 4) {
     const v = load(x + i * F, count - i);
-    const slope = siluSlope4(v, sigmoid4(v, rate, greatest, smallest, rounder, square, even), one);
+    const slope = siluSlope4(v, sigmoid4(v, rate, greatest, smallest, biased, even, odd), one);
     store(dx + i * F, f32x4.mul(load(dy + i * F, count - i), slope), count - i);
   }
 }

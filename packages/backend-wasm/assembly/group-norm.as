@@ -4,7 +4,7 @@
 // Rows are joined to lines of many vectors, a whole number of them whatever the number of channels; what is known of
 // each column of a line lies in a table, a record for every four columns.
 
-import { BIASED_ROUNDER, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ONE, SQUARE } from './constants';
+import { BIASED, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ODD, ONE } from './constants';
 import { sigmoid4, siluSlope4 } from './math';
 import { clear, copy, F, least, roundUp, V } from './vector';
 
@@ -18,28 +18,26 @@ const RECORD: usize = 80;
 
 /** A line has so many floats or more, if the image does. */
 const LINE: usize = 128;
-/** Vectors come in pairs, whose long chains of operations then overlap. */
-const PAIR: usize = 8;
 /** Lines that are added up in float32 before float64 takes over. */
 const BLOCK: usize = 128;
 /** Beyond so many variances the square of a missed mean costs the variance more digits than a second pass is worth. */
 const FAR: f64 = 16;
 
-/** Columns of a line: whole rows, and whole pairs of vectors if there is more than one line. */
+/** Columns of a line: whole rows, and whole vectors if there is more than one line. */
 function columnsOf(rows: usize, channels: usize): usize {
   let joined = (LINE + channels - 1) / channels;
-  while ((joined * channels) % PAIR !== 0) joined++;
+  while ((joined * channels) & 3) joined++;
   return min(joined, rows) * channels;
 }
 
 /** Bytes of scratch for images of rows × channels. */
 export function groupNormScratch(rows: usize, channels: usize): usize {
-  return tableSize(columnsOf(rows, channels)) + 16 * channels + 3 * PAIR * F;
+  return tableSize(columnsOf(rows, channels)) + 16 * channels + 3 * V;
 }
 
 @inline
 function tableSize(columns: usize): usize {
-  return (roundUp(columns, PAIR) / 4) * RECORD;
+  return (roundUp(columns, 4) / 4) * RECORD;
 }
 
 @inline
@@ -84,21 +82,17 @@ function flush(table: usize, channels: usize, columns: usize, size: usize, total
 function addDeviations(x: usize, end: usize, line: usize, table: usize): void {
   while (x < end) {
     const lineEnd = least(x + line, end);
-    for (let p = table; x < lineEnd; x += 2 * V, p += 2 * RECORD) {
-      const d0 = f32x4.sub(v128.load(x), v128.load(p, MEAN));
-      const d1 = f32x4.sub(v128.load(x, V), v128.load(p, RECORD + MEAN));
-      v128.store(p, f32x4.add(v128.load(p, SUM), d0), SUM);
-      v128.store(p, f32x4.add(v128.load(p, RECORD + SUM), d1), RECORD + SUM);
-      v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.mul(d0, d0)), SUM2);
-      v128.store(p, f32x4.add(v128.load(p, RECORD + SUM2), f32x4.mul(d1, d1)), RECORD + SUM2);
+    for (let p = table; x < lineEnd; x += V, p += RECORD) {
+      const d = f32x4.sub(v128.load(x), v128.load(p, MEAN));
+      v128.store(p, f32x4.add(v128.load(p, SUM), d), SUM);
+      v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.mul(d, d)), SUM2);
     }
   }
 }
 
-/** The last, fewer than eight numbers of an image as a pair of vectors, with means where there are none. */
+/** The last 1 … 3 numbers of an image as a vector, with means in the other lanes: what makes no difference to a sum. */
 function pad(to: usize, x: usize, count: usize, p: usize): void {
   v128.store(to, v128.load(p, MEAN));
-  v128.store(to, v128.load(p, RECORD + MEAN), V);
   copy(to, x, count);
 }
 
@@ -111,24 +105,24 @@ function deviations(
   repeat(table, channels, columns);
   memory.fill(totals, 0, 16 * groups);
   const line = columns * F;
-  const end = x + (count & ~(PAIR - 1)) * F;
+  const end = x + (count & ~3) * F;
   for (; x < end; x += BLOCK * line) {
     addDeviations(x, least(x + BLOCK * line, end), line, table);
     flush(table, channels, columns, size, totals);
   }
-  if (count % PAIR !== 0) {
+  if (count & 3) {
     const spare = totals + 16 * channels;
     const p = lastRecord(table, count, columns);
-    pad(spare, end, count % PAIR, p);
-    addDeviations(spare, spare + PAIR * F, line, p);
+    pad(spare, end, count & 3, p);
+    addDeviations(spare, spare + V, line, p);
     flush(table, channels, columns, size, totals);
   }
 }
 
-/** The record of the numbers that do not fill the last pair. */
+/** The record of the numbers that do not fill the last vector. */
 @inline
 function lastRecord(table: usize, count: usize, columns: usize): usize {
-  return column(table, (count & ~(PAIR - 1)) % columns);
+  return column(table, (count & ~3) % columns);
 }
 
 /** Whether a group's mean is so far from what `deviations` took for it that the variance lost digits. */
@@ -168,7 +162,8 @@ export function groupNorm(
   const line = columns * F;
   const size = channels / groups;
   const count = rows * channels;
-  const whole = (count & ~(PAIR - 1)) * F;
+  const whole = (count & ~3) * F;
+  const rest = count & 3;
   const members = <f64>(rows * size);
   clear(table, tableSize(columns) / F);
   for (let image: usize = 0; image < n; image++) {
@@ -205,11 +200,11 @@ export function groupNorm(
     }
     repeat(table, channels, columns);
     normalise(x, x + whole, y, line, table, silu);
-    if (count % PAIR !== 0) {
+    if (rest !== 0) {
       const p = lastRecord(table, count, columns);
-      pad(spare, x + whole, count % PAIR, p);
-      normalise(spare, spare + PAIR * F, spare, line, p, silu);
-      copy(y + whole, spare, count % PAIR);
+      pad(spare, x + whole, rest, p);
+      normalise(spare, spare + V, spare, line, p, silu);
+      copy(y + whole, spare, rest);
     }
     x += count * F;
     y += count * F;
@@ -234,9 +229,8 @@ function normalise(x: usize, end: usize, y: usize, line: usize, table: usize, si
   }
   while (x < end) {
     const lineEnd = least(x + line, end);
-    for (let p = table; x < lineEnd; x += 2 * V, y += 2 * V, p += 2 * RECORD) {
+    for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
       v128.store(y, normalised(x, p));
-      v128.store(y, normalised(x + V, p + RECORD), V);
     }
   }
 }
@@ -246,16 +240,14 @@ function normaliseSilu(x: usize, end: usize, y: usize, line: usize, table: usize
   const rate = v128.load(k, MINUS_LOG2E);
   const greatest = v128.load(k, GREATEST);
   const smallest = v128.load(k, LEAST);
-  const rounder = v128.load(k, BIASED_ROUNDER);
-  const square = v128.load(k, SQUARE);
+  const biased = v128.load(k, BIASED);
   const even = v128.load(k, EVEN);
+  const odd = v128.load(k, ODD);
   while (x < end) {
     const lineEnd = least(x + line, end);
-    for (let p = table; x < lineEnd; x += 2 * V, y += 2 * V, p += 2 * RECORD) {
-      const z0 = normalised(x, p);
-      v128.store(y, f32x4.mul(z0, sigmoid4(z0, rate, greatest, smallest, rounder, square, even)));
-      const z1 = normalised(x + V, p + RECORD);
-      v128.store(y, f32x4.mul(z1, sigmoid4(z1, rate, greatest, smallest, rounder, square, even)), V);
+    for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
+      const z = normalised(x, p);
+      v128.store(y, f32x4.mul(z, sigmoid4(z, rate, greatest, smallest, biased, even, odd)));
     }
   }
 }
@@ -284,17 +276,17 @@ export function groupNormGradient(
   const totals = table + tableSize(columns);
   const totals2 = totals + 8 * channels;
   const spare = totals2 + 8 * channels;
-  const spareDy = spare + PAIR * F;
-  const spareDx = spareDy + PAIR * F;
+  const spareDy = spare + V;
+  const spareDx = spareDy + V;
   const line = columns * F;
   const size = channels / groups;
   const count = rows * channels;
-  const whole = (count & ~(PAIR - 1)) * F;
-  const rest = count % PAIR;
+  const whole = (count & ~3) * F;
+  const rest = count & 3;
   const last = lastRecord(table, count, columns);
   const members = <f64>(rows * size);
   clear(table, tableSize(columns) / F);
-  clear(spareDy, PAIR);
+  clear(spareDy, 4);
   if (perExample === 0) {
     clear(dscale, channels);
     clear(doffset, channels);
@@ -382,9 +374,9 @@ function siluSlopes(dy: usize, x: usize, end: usize, dx: usize, line: usize, tab
   const rate = v128.load(k, MINUS_LOG2E);
   const greatest = v128.load(k, GREATEST);
   const smallest = v128.load(k, LEAST);
-  const rounder = v128.load(k, BIASED_ROUNDER);
-  const square = v128.load(k, SQUARE);
+  const biased = v128.load(k, BIASED);
   const even = v128.load(k, EVEN);
+  const odd = v128.load(k, ODD);
   const one = v128.load(k, ONE);
   while (x < end) {
     const lineEnd = least(x + line, end);
@@ -392,7 +384,7 @@ function siluSlopes(dy: usize, x: usize, end: usize, dx: usize, line: usize, tab
       const centred = f32x4.sub(v128.load(x), v128.load(p, MEAN));
       const factor = v128.load(p, FACTOR);
       const z = f32x4.add(f32x4.mul(centred, factor), v128.load(p, SHIFT));
-      const slope = siluSlope4(z, sigmoid4(z, rate, greatest, smallest, rounder, square, even), one);
+      const slope = siluSlope4(z, sigmoid4(z, rate, greatest, smallest, biased, even, odd), one);
       putSlope(dx, p, f32x4.mul(v128.load(dy), slope), centred, factor);
     }
   }
@@ -409,9 +401,8 @@ function putSlope(dx: usize, p: usize, dz: v128, centred: v128, factor: v128): v
 function centre(x: usize, end: usize, dx: usize, line: usize, table: usize): void {
   while (x < end) {
     const lineEnd = least(x + line, end);
-    for (let p = table; x < lineEnd; x += 2 * V, dx += 2 * V, p += 2 * RECORD) {
+    for (let p = table; x < lineEnd; x += V, dx += V, p += RECORD) {
       v128.store(dx, f32x4.add(v128.load(dx), normalised(x, p)));
-      v128.store(dx, f32x4.add(v128.load(dx, V), normalised(x + V, p + RECORD)), V);
     }
   }
 }
