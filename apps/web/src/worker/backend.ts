@@ -1,7 +1,7 @@
 import { useWasm } from '@diffusion-ts/backend-wasm';
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import * as tf from '@tensorflow/tfjs-core';
-import { sameAnswers } from './self-test.js';
+import { adopt } from './self-test.js';
 
 export type BackendName = 'wasm' | 'webgpu';
 
@@ -28,22 +28,21 @@ export async function start(): Promise<void> {
 
 /** Switches the backend. WebGPU has to give wasm's answers first; where it does not, wasm stays. */
 export async function* useBackend({ use }: { use: BackendName }): AsyncGenerator<string, BackendInfo> {
-  const webgpu = 'gpu' in navigator;
+  const webgpu = await hasWebgpu();
   if (use === 'wasm' || !webgpu) {
     await tf.setBackend('wasm');
     return { name: 'wasm', webgpu };
   }
   yield 'Loading WebGPU';
-  try {
-    await import('@tensorflow/tfjs-backend-webgpu');
-    if (!(await tf.setBackend('webgpu'))) throw new Error('this browser gives no WebGPU adapter');
-    yield 'Comparing WebGPU with WebAssembly';
-    const note = await sameAnswers('webgpu', 'wasm');
-    await tf.setBackend('webgpu');
-    return { name: 'webgpu', webgpu, note };
-  } catch (error) {
-    await tf.setBackend('wasm');
-    const reason = error instanceof Error ? error.message : String(error);
-    return { name: 'wasm', webgpu, note: `WebGPU is not used: ${reason}` };
-  }
+  await import('@tensorflow/tfjs-backend-webgpu');
+  yield 'Comparing WebGPU with WebAssembly';
+  const { adopted, note } = await adopt('webgpu', 'wasm');
+  return { name: adopted ? 'webgpu' : 'wasm', webgpu, note };
+}
+
+/** A browser may know WebGPU and have no adapter for it: no graphics card, or none that it trusts. */
+async function hasWebgpu(): Promise<boolean> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
+  const adapter = await gpu?.requestAdapter().catch(() => null);
+  return adapter !== undefined && adapter !== null;
 }

@@ -17,7 +17,12 @@ const handlers: Handlers<Jobs> = {
   ...sampleJobs,
 };
 
-const running = new Map<number, AbortController>();
+interface Running {
+  readonly controller: AbortController;
+  readonly ended: Promise<void>;
+}
+
+const running = new Map<number, Running>();
 const ready = start();
 
 function post(message: FromWorker): void {
@@ -25,15 +30,31 @@ function post(message: FromWorker): void {
 }
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if ('cancel' in data) running.get(data.id)?.abort();
-  else void run(data.id, handlers[data.job] as AnyHandler, data.args);
+  if ('cancel' in data) running.get(data.id)?.controller.abort();
+  else {
+    // No job sees its backend change under it.
+    const before = data.job === 'backend' ? stopAll() : ready;
+    const controller = new AbortController();
+    const ended = run(data.id, handlers[data.job] as AnyHandler, data.args, controller, before);
+    running.set(data.id, { controller, ended });
+  }
 };
 
-async function run(id: number, handler: AnyHandler, args: unknown): Promise<void> {
-  const controller = new AbortController();
-  running.set(id, controller);
+async function stopAll(): Promise<void> {
+  const others = [...running.values()];
+  for (const { controller } of others) controller.abort();
+  await Promise.all([ready, ...others.map(({ ended }) => ended)]);
+}
+
+async function run(
+  id: number,
+  handler: AnyHandler,
+  args: unknown,
+  controller: AbortController,
+  before: Promise<void>,
+): Promise<void> {
   try {
-    await ready;
+    await before;
     post({ id, result: await finish(id, handler(args, controller.signal)) });
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
