@@ -2,7 +2,7 @@
 
 import { announce } from './announce.svelte.js';
 import { run as runJob } from './lab.svelte.js';
-import type { DigitsProgress, DigitsStatus } from './worker/digits.js';
+import type { DigitsLoss, DigitsProgress, DigitsStatus } from './worker/digits.js';
 
 const SAMPLE_EVERY = 25;
 /** How much of the average a step leaves, once there have been enough of them. */
@@ -31,6 +31,8 @@ class DigitRun {
   pictures = $state.raw<Picture[]>([]);
 }
 
+const NO_CURVES = { steps: [], losses: [], smooth: [], quartiles: [[], [], [], []] };
+
 export const digits = new DigitRun();
 let stopper: AbortController | undefined;
 
@@ -54,10 +56,7 @@ export async function openDigits(batch: number): Promise<void> {
 /** Another run has taken the place of this one. */
 export function replaceDigits(status: DigitsStatus): void {
   Object.assign(digits, {
-    steps: [],
-    losses: [],
-    smooth: [],
-    quartiles: [[], [], [], []],
+    ...NO_CURVES,
     pictures: [],
     stored: 0,
     imagesPerSecond: 0,
@@ -93,6 +92,7 @@ export function pauseDigits(): void {
 function take(status: DigitsStatus): void {
   digits.status = status;
   digits.step = status.step;
+  if (digits.steps.length === 0) plot(status.history);
   if (status.step > 0 && digits.error === '') digits.stored = status.step;
   if (status.samples) show({ step: status.step, images: status.samples });
 }
@@ -102,24 +102,36 @@ function show(picture: Picture): void {
   digits.pictures = [...digits.pictures, picture];
 }
 
-function report({ step, loss, quartiles, imagesPerSecond, samples, notStored }: DigitsProgress): void {
-  digits.step = step;
+function report({ imagesPerSecond, samples, notStored, ...taken }: DigitsProgress): void {
+  digits.step = taken.step;
   digits.imagesPerSecond = imagesPerSecond;
-  digits.steps = [...digits.steps, step];
-  digits.losses = [...digits.losses, loss];
-  digits.smooth = [...digits.smooth, average(digits.smooth, loss)];
-  digits.quartiles = digits.quartiles.map((values, i) => [...values, average(values, quartiles[i])]);
+  plot([taken]);
   if (samples) {
-    show({ step, images: samples });
-    if (notStored === undefined) digits.stored = step;
+    show({ step: taken.step, images: samples });
+    if (notStored === undefined) digits.stored = taken.step;
     else digits.error = notStored;
   }
 }
 
+function plot(taken: readonly DigitsLoss[]): void {
+  const smooth = [...digits.smooth];
+  const quartiles = digits.quartiles.map((values) => [...values]);
+  for (const { loss, quartiles: parts } of taken) {
+    smooth.push(average(smooth, loss));
+    quartiles.forEach((values, i) => {
+      values.push(average(values, parts[i]));
+    });
+  }
+  digits.steps = [...digits.steps, ...taken.map(({ step }) => step)];
+  digits.losses = [...digits.losses, ...taken.map(({ loss }) => loss)];
+  digits.smooth = smooth;
+  digits.quartiles = quartiles;
+}
+
 /** What follows on the averages so far. */
-function average(averages: readonly number[], value: number | undefined): number {
+function average(averages: readonly number[], value: number | null | undefined): number {
   const before = averages.at(-1);
-  if (value === undefined) return before ?? Number.NaN;
+  if (value === undefined || value === null) return before ?? Number.NaN;
   if (before === undefined || Number.isNaN(before)) return value;
   const keep = Math.min(KEEP, averages.length / (averages.length + 1));
   return keep * before + (1 - keep) * value;

@@ -3,7 +3,8 @@
 import { announce } from './announce.svelte.js';
 import { run as runJob } from './lab.svelte.js';
 import { type PlaneConfig, TRAIN_STEPS } from './model/plane-config.js';
-import type { PlaneEvaluation, PlaneProgress } from './worker/plane.js';
+import type { PlaneProgress } from './worker/plane.js';
+import type { PlaneEvaluation } from './worker/plane-evaluation.js';
 
 /** How many steps make one point of a loss curve. */
 const STEPS_A_POINT = 10;
@@ -15,11 +16,18 @@ export const LOSS_STEPS: readonly number[] = Array.from(
 const MAX_RUNS = 6;
 
 let lastId = 0;
+/** Ids that no other visit has given, since runs are stored; in the order of time. */
+function nextId(): number {
+  lastId = Math.max(Date.now(), lastId + 1);
+  return lastId;
+}
 
 export class PlaneRun {
-  readonly id: number = ++lastId;
+  readonly id: number;
   readonly config: PlaneConfig;
   step = $state(0);
+  /** The mean of the last ten steps. */
+  loss = $state<number | undefined>();
   /** The mean of every ten steps; NaN where it has not come yet. */
   losses = $state.raw<Float64Array>(new Float64Array(POINTS).fill(Number.NaN));
   lossByT = $state.raw<Float64Array>(new Float64Array());
@@ -28,10 +36,12 @@ export class PlaneRun {
   training = $state(false);
   error = $state('');
   private pending: number[] = [];
+  private recent: readonly number[] = [];
   private stopper: AbortController | undefined;
 
-  constructor(config: PlaneConfig) {
+  constructor(config: PlaneConfig, id: number = nextId()) {
     this.config = config;
+    this.id = id;
   }
 
   get done(): boolean {
@@ -63,21 +73,26 @@ export class PlaneRun {
     this.stopper?.abort();
   }
 
-  private take({ step, losses, lossByT, stepsPerSecond, evaluation }: PlaneProgress): void {
+  take({ step, losses, lossByT, stepsPerSecond, evaluation }: PlaneProgress): void {
     this.step = step;
     this.lossByT = lossByT;
     if (stepsPerSecond > 0) this.stepsPerSecond = stepsPerSecond;
     if (evaluation) this.evaluation = evaluation;
+    this.recent = [...this.recent, ...losses].slice(-STEPS_A_POINT);
+    if (this.recent.length > 0) this.loss = mean(this.recent);
     this.pending.push(...losses);
     if (this.pending.length < STEPS_A_POINT) return;
     const curve = this.losses.slice();
     let at = (step - this.pending.length) / STEPS_A_POINT;
     for (at = Math.round(at); this.pending.length >= STEPS_A_POINT; at++) {
-      const part = this.pending.splice(0, STEPS_A_POINT);
-      curve[at] = part.reduce((sum, loss) => sum + loss, 0) / part.length;
+      curve[at] = mean(this.pending.splice(0, STEPS_A_POINT));
     }
     this.losses = curve;
   }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export const planeRuns = $state<{ list: PlaneRun[]; shown: PlaneRun | undefined }>({
@@ -89,8 +104,36 @@ export const planeRuns = $state<{ list: PlaneRun[]; shown: PlaneRun | undefined 
 export function startRun(config: PlaneConfig): PlaneRun {
   for (const run of planeRuns.list) run.pause();
   const run = new PlaneRun(config);
-  planeRuns.list = [...planeRuns.list.filter(({ error }) => error === ''), run].slice(-MAX_RUNS);
+  const list = [...planeRuns.list.filter(({ error }) => error === ''), run];
+  forget(list.slice(0, -MAX_RUNS));
+  planeRuns.list = list.slice(-MAX_RUNS);
   planeRuns.shown = run;
   void run.train();
   return run;
 }
+
+export function forgetRuns(): void {
+  for (const run of planeRuns.list) run.pause();
+  forget(planeRuns.list);
+  planeRuns.list = [];
+  planeRuns.shown = undefined;
+}
+
+function forget(runs: readonly PlaneRun[]): void {
+  if (runs.length > 0) void runJob('plane/forget', { ids: runs.map(({ id }) => id) });
+}
+
+/** Brings back the runs of earlier visits. */
+async function restore(): Promise<void> {
+  const restored = (await runJob('plane/restore', {})).map(({ id, config, ...progress }) => {
+    const run = new PlaneRun(config, id);
+    run.take(progress);
+    return run;
+  });
+  const known = new Set(planeRuns.list.map(({ id }) => id));
+  planeRuns.list = [...restored.filter(({ id }) => !known.has(id)), ...planeRuns.list].slice(-MAX_RUNS);
+  planeRuns.shown ??= planeRuns.list.at(-1);
+}
+void restore().catch(() => {
+  // Nothing is there then, as on a first visit.
+});

@@ -21,15 +21,24 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 import { DIGIT_MODEL } from '../model/digit-model.js';
 import { DIGIT_RUN, DIGIT_STEPS } from '../model/digit-run.js';
-import { checkpointOf, stateFrom } from './digits-checkpoint.js';
 import { imageModel, readImageModel, samplingProcess } from './image-model.js';
 import type { Handlers, Job } from './protocol.js';
 import { fetchBytes, gunzip } from './site.js';
-import { clearStorage, store, storedFiles } from './storage.js';
+import { stateFromFile, stateToFile } from './state-file.js';
+import { forgetFiles, storedFiles, storeFile } from './storage.js';
 
 const SAMPLE_STEPS = 12;
 const SAMPLE_GUIDANCE = 0.5;
 const NULL_LABEL = 10;
+const FILE = 'digits.safetensors';
+
+/** The loss of a step: of all images, and of those in each quarter of the schedule. */
+export interface DigitsLoss {
+  readonly step: number;
+  readonly loss: number;
+  /** Null or undefined where the step had no image of that quarter. */
+  readonly quartiles: Quartiles | readonly (number | null)[];
+}
 
 export interface DigitsStatus {
   readonly step: number;
@@ -38,14 +47,13 @@ export interface DigitsStatus {
   readonly size: number;
   /** Digits that there are to learn from. */
   readonly images: number;
+  /** Every step so far that this browser took. */
+  readonly history: readonly DigitsLoss[];
   /** Ten digits that the network draws, 0 to 9; absent before the first step. */
   readonly samples?: Float32Array;
 }
 
-export interface DigitsProgress {
-  readonly step: number;
-  readonly loss: number;
-  readonly quartiles: Quartiles;
+export interface DigitsProgress extends DigitsLoss {
   readonly imagesPerSecond: number;
   readonly samples?: Float32Array;
   /** Why the run is not being stored, where it is not. */
@@ -66,6 +74,7 @@ interface Session {
   readonly dataset: Dataset;
   state: TrainState;
   batch: number;
+  history: DigitsLoss[];
 }
 
 const network = unet(DIGIT_MODEL);
@@ -90,14 +99,14 @@ export const digitsJobs: Handlers<DigitsJobs> = {
       );
       const dataset = fromIdx({ images: images!, labels: labels! });
       const stored = await restored();
-      session = { dataset, ...(stored ?? { state: fresh(), batch }) };
+      session = { dataset, ...(stored ?? { state: fresh(), batch, history: [] }) };
     }
     if (session.state.step === 0) session.batch = batch;
     return status(session, await drawn(session.state));
   },
 
   async *'digits/train'({ sampleEvery }, signal) {
-    const { dataset, state, batch } = opened();
+    const { dataset, state, batch, history } = opened();
     const { training } = DIGIT_RUN;
     const startedAt = { time: performance.now(), step: state.step };
     const steps = train({
@@ -132,31 +141,32 @@ export const digitsJobs: Handlers<DigitsJobs> = {
     for await (const { step, loss, lossByQuartile } of steps) {
       const now = performance.now();
       const seconds = (now - startedAt.time - away) / 1000;
+      const taken = { step, loss, quartiles: lossByQuartile };
+      history.push(taken);
       const progress = {
-        step,
-        loss,
-        quartiles: lossByQuartile,
+        ...taken,
         imagesPerSecond: (batch * (step - startedAt.step)) / seconds,
       };
       if (step % sampleEvery !== 0) {
         yield progress;
         continue;
       }
-      const notStored = await save(state, batch);
+      const notStored = await save(opened());
       const samples = await drawn(state);
       yield { ...progress, ...(samples && { samples }), ...(notStored !== undefined && { notStored }) };
       away += performance.now() - now;
     }
-    await save(state, batch);
+    await save(opened());
     return status(opened(), await drawn(state));
   },
 
   async 'digits/reset'({ batch }) {
     const current = opened();
-    await clearStorage();
+    await forgetFiles([FILE]).catch(() => {});
     disposeState(current.state);
     current.state = fresh();
     current.batch = batch;
+    current.history = [];
     return status(current);
   },
 
@@ -179,7 +189,8 @@ export const digitsJobs: Handlers<DigitsJobs> = {
     current.state = initialState(params);
     current.state.ema = mapParams(params, (tensor) => tf.clone(tensor));
     current.batch = batch;
-    await save(current.state, batch);
+    current.history = [];
+    await save(current);
     return status(current, await drawn(current.state));
   },
 };
@@ -193,34 +204,40 @@ function fresh(): TrainState {
   return initialState(network.init(rng(DIGIT_RUN.training.seed).fork('init')));
 }
 
-/** The newest stored run that is whole. */
-async function restored(): Promise<{ state: TrainState; batch: number } | undefined> {
-  for (const bytes of await storedFiles()) {
-    try {
-      return stateFrom(bytes);
-    } catch {
-      // Cut off while it was written: the other file is whole.
-    }
+/** What is stored of a run beside its weights. */
+type Notes = Pick<Session, 'batch' | 'history'>;
+
+async function restored(): Promise<Omit<Session, 'dataset'> | undefined> {
+  const file = (await storedFiles(FILE)).get(FILE);
+  if (file === undefined) return undefined;
+  try {
+    const { state, notes } = stateFromFile(new Uint8Array(await file.arrayBuffer()));
+    const { batch, history } = notes as Notes;
+    return { state, batch, history };
+  } catch {
+    // Of an older version of the site: begin anew.
+    return undefined;
   }
-  return undefined;
 }
 
 /** Stores the run; says why where that is not possible. */
-async function save(state: TrainState, batch: number): Promise<string | undefined> {
+async function save({ state, batch, history }: Session): Promise<string | undefined> {
   try {
-    await store(await checkpointOf(state, batch));
+    const notes: Notes = { batch, history };
+    await storeFile(FILE, await stateToFile(state, notes));
     return undefined;
   } catch (error) {
     return `This browser does not store the run: ${(error as Error).message}`;
   }
 }
 
-function status({ state, batch, dataset }: Session, samples?: Float32Array): DigitsStatus {
+function status({ state, batch, history, dataset }: Session, samples?: Float32Array): DigitsStatus {
   return {
     step: state.step,
     batch,
     size: countParams(state.params),
     images: dataset.size,
+    history,
     ...(samples && { samples }),
   };
 }

@@ -4,8 +4,9 @@ import { type Model, type UNetConfig, unet } from '@diffusion-ts/models';
 import { type ReverseProcess, reverseProcess } from '@diffusion-ts/reverse-process';
 import { guided } from '@diffusion-ts/samplers';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { type ImageRun, readRunConfig } from '../model/run-config.js';
+import { checkWeights } from './check-weights.js';
 
 /** A network of images with its weights, and the process that it was trained for. */
 export interface ImageModel {
@@ -62,21 +63,6 @@ function configIn(metadata: Readonly<Record<string, string>>): unknown {
     );
   }
   return JSON.parse(metadata.config);
-}
-
-function checkWeights(shapes: Model<unknown>['shapes'], params: Params): void {
-  for (const [name, shape] of Object.entries(shapes)) {
-    const tensor = params[name];
-    if (tensor === undefined) throw new RangeError(`The file lacks the weights "${name}" of this network.`);
-    if (!tf.util.arraysEqual(tensor.shape, [...shape])) {
-      throw new RangeError(
-        `The weights "${name}" must have the shape ${shape.join('×')}, not ${tensor.shape.join('×')}.`,
-      );
-    }
-  }
-  const extra = Object.keys(params).find((name) => shapes[name] === undefined);
-  if (extra !== undefined)
-    throw new RangeError(`The file holds weights "${extra}", which this network has not.`);
 }
 
 /** The reverse process to sample from; `onEvaluation` is told of every evaluation of the network. */

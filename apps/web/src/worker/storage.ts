@@ -1,39 +1,29 @@
-// Two files in turn, in the browser's private file system: whatever interrupts a writing, the other one is whole.
+// The browser's private file system. A file is replaced at once when its writing ends, or not at all.
 
-const SLOTS = ['digits-a.safetensors', 'digits-b.safetensors'] as const;
-
-/** What is stored, the file written last first; empty where the browser stores nothing. */
-export async function storedFiles(): Promise<Uint8Array[]> {
-  const files = await Promise.all(SLOTS.map(fileIn));
-  return Promise.all(
-    files
-      .filter((file) => file !== undefined)
-      .toSorted((a, b) => b.lastModified - a.lastModified)
-      .map(async (file) => new Uint8Array(await file.arrayBuffer())),
-  );
+/** The files whose names begin with `prefix`, by name; none where the browser stores nothing. */
+export async function storedFiles(prefix: string): Promise<ReadonlyMap<string, File>> {
+  const files = new Map<string, File>();
+  try {
+    const folder = await navigator.storage.getDirectory();
+    for await (const [name, handle] of folder.entries()) {
+      if (name.startsWith(prefix) && handle.kind === 'file')
+        files.set(name, await (handle as FileSystemFileHandle).getFile());
+    }
+  } catch {
+    // Private windows and pages without https have none.
+  }
+  return files;
 }
 
-/** Replaces the older of the two files. */
-export async function store(bytes: Uint8Array): Promise<void> {
-  const [a, b] = await Promise.all(SLOTS.map(fileIn));
-  const slot = (a?.lastModified ?? 0) <= (b?.lastModified ?? 0) ? SLOTS[0] : SLOTS[1];
+export async function storeFile(name: string, bytes: Uint8Array): Promise<void> {
   const folder = await navigator.storage.getDirectory();
-  const handle = await folder.getFileHandle(slot, { create: true });
+  const handle = await folder.getFileHandle(name, { create: true });
   const stream = await handle.createWritable();
   await stream.write(bytes as Uint8Array<ArrayBuffer>);
   await stream.close();
 }
 
-export async function clearStorage(): Promise<void> {
+export async function forgetFiles(names: Iterable<string>): Promise<void> {
   const folder = await navigator.storage.getDirectory();
-  for (const slot of SLOTS) await folder.removeEntry(slot).catch(() => {});
-}
-
-async function fileIn(slot: string): Promise<File | undefined> {
-  try {
-    const folder = await navigator.storage.getDirectory();
-    return await (await folder.getFileHandle(slot)).getFile();
-  } catch {
-    return undefined;
-  }
+  for (const name of names) await folder.removeEntry(name).catch(() => {});
 }

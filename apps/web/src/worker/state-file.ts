@@ -1,4 +1,4 @@
-// A whole run on digits as one safetensors file: weights, average, both moments, and where it stands.
+// A training run as one safetensors file: weights, average, both moments, where it stands, and what else belongs to it.
 
 import {
   CheckpointError,
@@ -11,22 +11,23 @@ import { progressOf, restoreState, type TrainState } from '@diffusion-ts/trainin
 
 const TREES = ['params', 'ema', 'm', 'v'] as const;
 
-export async function checkpointOf(state: TrainState, batch: number): Promise<Uint8Array> {
+/** The bytes of the file; `notes` is anything that JSON can hold. */
+export async function stateToFile(state: TrainState, notes: unknown): Promise<Uint8Array> {
   const all = Object.fromEntries(
     TREES.flatMap((tree) =>
       Object.entries(state[tree] ?? {}).map(([name, tensor]) => [`${tree}/${name}`, tensor] as const),
     ),
   );
-  const metadata = { progress: JSON.stringify(progressOf(state)), batch: `${batch}` };
+  const metadata = { progress: JSON.stringify(progressOf(state)), notes: JSON.stringify(notes) };
   return paramsToSafetensors(all, { metadata });
 }
 
 /**
- * @throws CheckpointError or RangeError if the bytes are no such file.
+ * @throws CheckpointError, RangeError or SyntaxError if the bytes are no such file.
  */
-export function stateFrom(bytes: Uint8Array): { state: TrainState; batch: number } {
-  const { metadata } = readSafetensors(bytes);
-  if (metadata.progress === undefined)
+export function stateFromFile(bytes: Uint8Array): { state: TrainState; notes: unknown } {
+  const { progress, notes } = readSafetensors(bytes).metadata;
+  if (progress === undefined || notes === undefined)
     throw new CheckpointError('the file does not say where the run stands');
   const all = paramsFromSafetensors(bytes);
   try {
@@ -38,11 +39,8 @@ export function stateFrom(bytes: Uint8Array): { state: TrainState; batch: number
       );
     const ema = tree('ema');
     const trees = { params: tree('params'), m: tree('m'), v: tree('v') };
-    const state = restoreState(
-      Object.keys(ema).length > 0 ? { ...trees, ema } : trees,
-      JSON.parse(metadata.progress),
-    );
-    return { state, batch: Number(metadata.batch) };
+    const state = restoreState(Object.keys(ema).length > 0 ? { ...trees, ema } : trees, JSON.parse(progress));
+    return { state, notes: JSON.parse(notes) };
   } catch (error) {
     disposeParams(all);
     throw error;
