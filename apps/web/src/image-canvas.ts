@@ -42,27 +42,3 @@ function toImageData(values: Float32Array, [height, width, channels]: ImageShape
   }
   return image;
 }
-
-/** Saves the images as a PNG file, eight times as large. */
-export async function savePng(name: string, sheet: ImageSheet): Promise<void> {
-  const scale = 8;
-  const small = document.createElement('canvas');
-  drawImages(small, sheet);
-  const large = document.createElement('canvas');
-  large.width = scale * small.width;
-  large.height = scale * small.height;
-  const context = large.getContext('2d')!;
-  context.imageSmoothingEnabled = false;
-  context.drawImage(small, 0, 0, large.width, large.height);
-  const blob = await new Promise<Blob | null>((resolve) => large.toBlob(resolve, 'image/png'));
-  if (blob) saveFile(`${name}.png`, blob);
-}
-
-export function saveFile(name: string, blob: Blob): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The download has the blob by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}

@@ -30,7 +30,15 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-export async function openLab(): Promise<Lab> {
+const WITHOUT_GPU = ['--disable-gpu'];
+/** WebGPU computed by the processor: Chromium brings SwiftShader along. */
+export const SOFTWARE_WEBGPU: readonly string[] = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+];
+
+export async function openLab(graphics: readonly string[] = WITHOUT_GPU): Promise<Lab> {
   if (!existsSync(`${ROOT}/dist/index.html`))
     throw new Error('apps/web/dist is missing: npm run web:build first');
   const server = await preview({
@@ -44,7 +52,7 @@ export async function openLab(): Promise<Lab> {
   try {
     browser = await chromium.launch({
       executablePath: CHROMIUM,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+      args: ['--headless', '--no-sandbox', '--disable-dev-shm-usage', ...graphics],
     });
   } catch (error) {
     await server.close();

@@ -1,0 +1,68 @@
+import { decodePoints, encodePoints } from '../../model/drawn-points.js';
+import { PLANE_DATA, PLANE_LOSSES, type PlaneConfig, PREDICTIONS } from '../../model/plane-config.js';
+import { SCHEDULE_NAMES } from '../../model/schedules.js';
+import { isOneOf, isWhole, knobs } from '../../route.svelte.js';
+
+export const STEPS = [25, 50, 100, 200, 500] as const;
+export const VIEWS = ['particles', 'paths', 'score'] as const;
+
+export type PlaneKnobs = {
+  data: (typeof PLANE_DATA)[number];
+  schedule: (typeof SCHEDULE_NAMES)[number];
+  T: (typeof STEPS)[number];
+  predicts: (typeof PREDICTIONS)[number];
+  loss: (typeof PLANE_LOSSES)[number];
+  seed: number;
+  view: (typeof VIEWS)[number];
+  /** Points drawn by hand, encoded. */
+  drawn: string;
+};
+
+/** What the visitor sets on the page, kept in the address. */
+export function planeKnobs(): PlaneKnobs {
+  return knobs<PlaneKnobs>(
+    'plane',
+    {
+      data: 'mixture',
+      schedule: 'cosine',
+      T: 100,
+      predicts: 'epsilon',
+      loss: 'simple',
+      seed: 0,
+      view: 'particles',
+      drawn: '',
+    },
+    {
+      data: isOneOf(PLANE_DATA),
+      schedule: isOneOf(SCHEDULE_NAMES),
+      T: isOneOf(STEPS),
+      predicts: isOneOf(PREDICTIONS),
+      loss: isOneOf(PLANE_LOSSES),
+      seed: isWhole(0, 99),
+      view: isOneOf(VIEWS),
+    },
+  );
+}
+
+/** The run that the knobs describe. */
+export function configOf({ data, schedule, T, predicts, loss, seed, drawn }: PlaneKnobs): PlaneConfig {
+  const points = data === 'drawn' ? decodePoints(drawn) : new Float32Array();
+  return { data, drawn: points, schedule, steps: T, predicts, loss, seed };
+}
+
+/** The knobs that describe a run. */
+export function knobsOf({ drawn, steps, ...config }: PlaneConfig): Partial<PlaneKnobs> {
+  return {
+    ...config,
+    T: steps as PlaneKnobs['T'],
+    ...(config.data === 'drawn' && { drawn: encodePoints(drawn) }),
+  };
+}
+
+export function sameConfig(a: PlaneConfig, b: PlaneConfig): boolean {
+  return JSON.stringify({ ...a, drawn: [] }) === JSON.stringify({ ...b, drawn: [] }) && sameData(a, b);
+}
+
+export function sameData(a: PlaneConfig, b: PlaneConfig): boolean {
+  return a.data === b.data && a.drawn.length === b.drawn.length && a.drawn.every((x, i) => x === b.drawn[i]);
+}
