@@ -9,7 +9,7 @@ function points(kind: 'moons' | 'swiss-roll'): Preset {
     training: {
       steps: 5000,
       batch: 256,
-      learningRate: 1e-3,
+      learningRate: 3e-3,
       warmUp: 100,
       decay: 'cosine',
       ema: { kind: 'warmed-up', decay: 0.995 },
