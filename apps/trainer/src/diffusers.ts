@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDiffusersFolder, writeDiffusersFolder } from '@diffusion-ts/checkpoints/node';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
-import { type Built, build } from './build/build.js';
-import { scheduleOf } from './build/process.js';
 import { checkConfig, type Json, readJson } from './config/read.js';
 import type { RunConfig } from './config/schema.js';
 import { Refusal, sentence } from './errors.js';
+import { type Built, build } from './from-config/build.js';
+import { scheduleOf } from './from-config/process.js';
 import { mismatch } from './run/checkpoint-files.js';
 import { replaceFile } from './run/replace-file.js';
 

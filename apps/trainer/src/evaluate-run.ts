@@ -2,11 +2,11 @@ import type { Batch, Dataset } from '@diffusion-ts/datasets';
 import type { Params } from '@diffusion-ts/tensor';
 import { rng } from '@diffusion-ts/tensor';
 import { type BoundEstimate, estimateBound } from './bound/estimate.js';
-import type { Built } from './build/build.js';
-import { boundOf } from './build/loss.js';
-import { reverseOf } from './build/process.js';
 import type { RunConfig } from './config/schema.js';
 import { Refusal } from './errors.js';
+import type { Built } from './from-config/build.js';
+import { boundOf } from './from-config/loss.js';
+import { reverseOf } from './from-config/process.js';
 
 const BATCH = 64;
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { build } from './build/build.js';
 import { isDiffusers, type Opened, readDiffusers } from './diffusers.js';
 import { Refusal } from './errors.js';
+import { build } from './from-config/build.js';
 import { hasConfig, readConfig } from './run/folder.js';
 import { latestWeights } from './run/weights.js';
 

@@ -1,10 +1,10 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import type { Params } from '@diffusion-ts/tensor';
-import type { Built } from './build/build.js';
-import type { Network } from './build/network.js';
-import { samplerOf, samplingProcess } from './build/sampling.js';
 import type { RunConfig } from './config/schema.js';
 import { type Drawn, draw } from './draw.js';
+import type { Built } from './from-config/build.js';
+import type { Network } from './from-config/network.js';
+import { samplerOf, samplingProcess } from './from-config/sampling.js';
 import { picture } from './pictures/picture.js';
 import type { Raster } from './pictures/raster.js';
 

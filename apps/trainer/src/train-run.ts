@@ -10,13 +10,13 @@ import {
   type TrainState,
   train,
 } from '@diffusion-ts/training';
-import { type Built, build } from './build/build.js';
-import { openData } from './build/data.js';
-import { lossOf } from './build/loss.js';
-import { reverseOf } from './build/process.js';
-import { emaOf, learningRateOf, timestepsOf } from './build/training.js';
 import type { RunConfig } from './config/schema.js';
 import { Refusal, sentence } from './errors.js';
+import { type Built, build } from './from-config/build.js';
+import { openData } from './from-config/data.js';
+import { lossOf } from './from-config/loss.js';
+import { reverseOf } from './from-config/process.js';
+import { emaOf, learningRateOf, timestepsOf } from './from-config/training.js';
 import { png } from './pictures/raster.js';
 import { progress, significant } from './progress.js';
 import { checkpointFiles, readCheckpoint } from './run/checkpoint-files.js';

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build } from '../src/build/build.js';
 import { checkConfig } from '../src/config/read.js';
 import type { RunConfig } from '../src/config/schema.js';
 import { readDiffusers, writeDiffusers } from '../src/diffusers.js';
+import { build } from '../src/from-config/build.js';
 import { folder } from './cli.js';
 
 function configOf(process: object): RunConfig {

@@ -1,9 +1,9 @@
 import type { Dataset } from '@diffusion-ts/datasets';
 import { describe, expect, it } from 'vitest';
-import { build } from '../src/build/build.js';
-import { countOf, fitModel, networkOf } from '../src/build/network.js';
 import { checkConfig } from '../src/config/read.js';
 import { setPath } from '../src/config/set.js';
+import { build } from '../src/from-config/build.js';
+import { countOf, fitModel, networkOf } from '../src/from-config/network.js';
 import { PRESETS } from '../src/presets/index.js';
 
 const data = (shape: readonly number[], classes?: number): Dataset => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Network } from '../src/build/network.js';
+import type { Network } from '../src/from-config/network.js';
 import { sheet } from '../src/pictures/sheet.js';
 import { columnsOf } from '../src/sample-run.js';
 

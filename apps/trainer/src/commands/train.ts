@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import { build } from '../build/build.js';
-import { openData } from '../build/data.js';
-import { fitModel } from '../build/network.js';
 import { checkConfig, type Json, readJson } from '../config/read.js';
 import type { RunConfig } from '../config/schema.js';
 import { put, setPath } from '../config/set.js';
 import { Refusal } from '../errors.js';
+import { build } from '../from-config/build.js';
+import { openData } from '../from-config/data.js';
+import { fitModel } from '../from-config/network.js';
 import { interruptible } from '../interrupt.js';
 import { PRESETS } from '../presets/index.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';

@@ -1,6 +1,6 @@
-import { build } from '../build/build.js';
-import { countOf } from '../build/network.js';
 import type { RunConfig } from '../config/schema.js';
+import { build } from '../from-config/build.js';
+import { countOf } from '../from-config/network.js';
 import { duration, significant } from '../progress.js';
 import type { Evaluation } from '../run/evaluation.js';
 import type { Metrics } from '../run/metrics.js';

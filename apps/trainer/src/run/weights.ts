@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Params } from '@diffusion-ts/tensor';
-import type { Network } from '../build/network.js';
+import type { Network } from '../from-config/network.js';
 import { EMA, MODEL, readWeights } from './checkpoint-files.js';
 import { latestCheckpoint } from './folder.js';
 
