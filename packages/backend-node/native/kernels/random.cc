@@ -9,8 +9,8 @@
 namespace diffusion {
 namespace {
 
-// Vectors of counters that one thread draws in less time than another takes to wake up.
-constexpr int64_t GRAIN = 1 << 6;
+// Counters that one thread goes through in less time than another takes to wake up.
+constexpr int64_t GRAIN = 1 << 10;
 
 // A counter of four words for each lane, and what philox makes of it.
 using Words = uint32_t[4][LANES];
@@ -112,7 +112,7 @@ struct Draw {
     const uint32_t k0 = n[0], k1 = n[1], firstRow = n[2], draw = n[3];
     const Tensor y = context.output(0, Shape(n.begin() + 5, n.end()));
     const int64_t rows = n[4], columns = y.size() / rows, counters = (columns + 3) / 4, all = rows * counters;
-    parallelParts(all, GRAIN * LANES, [&](int64_t begin, int64_t end) {
+    parallelParts(all, GRAIN, [&](int64_t begin, int64_t end) {
       int64_t row = begin / counters, counter = begin % counters;
       for (int64_t i = begin; i < end; i += LANES) {
         Words words;

@@ -1,4 +1,5 @@
-// Sixteen floats at once, in the vector types of GCC and Clang: one register of AVX-512, two of AVX, four of NEON.
+// As many floats at once as a register of the processor holds, in the vector types of GCC and Clang: what does not fit
+// one would live in memory.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,15 @@
 
 namespace diffusion {
 
+#if defined(__AVX512F__)
 constexpr int64_t LANES = 16;
-typedef float Vec __attribute__((vector_size(64)));
-typedef int32_t VecInt __attribute__((vector_size(64)));
+#elif defined(__AVX__)
+constexpr int64_t LANES = 8;
+#else
+constexpr int64_t LANES = 4;
+#endif
+typedef float Vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t VecInt __attribute__((vector_size(4 * LANES)));
 
 inline Vec load(const float *from) {
   Vec v;
