@@ -6,7 +6,7 @@ import type { DigitsLoss, DigitsProgress, DigitsStatus } from './worker/digits.j
 
 const SAMPLE_EVERY = 25;
 /** How much of the average a step leaves, once there have been enough of them. */
-const KEEP = 0.93;
+const KEEP = 0.9;
 
 interface Picture {
   readonly step: number;

@@ -2,15 +2,15 @@
 
 import { saveFile } from './save-file.js';
 
-const SCALE = 2;
-
 export async function saveFigure(name: string, figure: HTMLElement): Promise<void> {
   const box = figure.getBoundingClientRect();
+  // That of the pictures, which would blur at any other.
+  const scale = devicePixelRatio;
   const canvas = document.createElement('canvas');
-  canvas.width = Math.round(SCALE * box.width);
-  canvas.height = Math.round(SCALE * box.height);
+  canvas.width = Math.round(scale * box.width);
+  canvas.height = Math.round(scale * box.height);
   const context = canvas.getContext('2d')!;
-  context.scale(SCALE, SCALE);
+  context.scale(scale, scale);
   context.fillStyle = getComputedStyle(figure).backgroundColor;
   context.fillRect(0, 0, box.width, box.height);
   for (const element of figure.querySelectorAll<HTMLElement>('canvas, h2, h3, [data-png]')) {
@@ -38,7 +38,7 @@ function drawPicture(context: CanvasRenderingContext2D, picture: HTMLCanvasEleme
 
 /** One line of text; a dot before it, where the element has one. */
 function drawText(context: CanvasRenderingContext2D, element: HTMLElement, place: Place): void {
-  const { font, color } = getComputedStyle(element);
+  const { fontWeight, fontSize, fontFamily, color } = getComputedStyle(element);
   const dot = element.querySelector('i');
   const indent = dot === null ? 0 : dot.getBoundingClientRect().width + 6;
   const middle = place.y + place.height / 2;
@@ -48,7 +48,7 @@ function drawText(context: CanvasRenderingContext2D, element: HTMLElement, place
     context.arc(place.x + 4.5, middle, 4.5, 0, 2 * Math.PI);
     context.fill();
   }
-  context.font = font;
+  context.font = `${fontWeight} ${fontSize} ${fontFamily}`;
   context.fillStyle = color;
   context.textBaseline = 'middle';
   context.fillText(element.textContent.trim(), place.x + indent, middle);

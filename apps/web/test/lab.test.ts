@@ -140,10 +140,12 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
     const stoppedAt = await page.getByTestId('digits-progress').textContent();
+    const loss = await page.getByTestId('digits-loss').textContent();
 
     await page.reload();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
     expect(await page.getByTestId('digits-progress').textContent()).toBe(stoppedAt);
+    expect(await page.getByTestId('digits-loss').textContent()).toBe(loss);
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.waitForFunction(
       (before) => document.querySelector('[data-testid=digits-progress]')?.textContent !== before,
@@ -251,7 +253,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     const number = async (place: Locator): Promise<number> =>
       Number((await place.textContent())!.replace('−', '-').replace(/ · 10⁻.*/, 'e-8'));
     const value = (id: string): Promise<number> => number(page.getByTestId(`value-${id}`));
-    const transitions = await number(page.locator('.time strong'));
+    const transitions = await number(page.getByTestId('transitions'));
     const sum = (await value('prior')) + transitions + (await value('reconstruction'));
     expect(sum).toBeCloseTo(await value('bound'), 3);
     await page.locator('.katex').first().waitFor();

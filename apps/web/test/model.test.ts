@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { decodePoints, encodePoints } from '../src/model/drawn-points.js';
 import { drawnSchedule, handlesOf, logistic, moved, parseHandles } from '../src/model/drawn-schedule.js';
 import { excerpt } from '../src/model/excerpt.js';
+import { planeName, planeNames } from '../src/model/plane-names.js';
 import { readRunConfig } from '../src/model/run-config.js';
 import { slicedWasserstein } from '../src/model/sliced-wasserstein.js';
+import { spokenNumber } from '../src/model/spoken-number.js';
 import { masked, penned } from '../src/model/strokes.js';
 
 describe('a drawn schedule', () => {
@@ -54,6 +56,45 @@ describe('the sliced Wasserstein distance', () => {
     const b = a.map((value, i) => value + (i % 2 === 0 ? 3 : 0));
     expect(slicedWasserstein(a, b, 1000)).toBeCloseTo((3 * 2) / Math.PI, 4);
     expect(slicedWasserstein(a, a)).toBe(0);
+  });
+});
+
+describe('the names of runs', () => {
+  const config = {
+    data: 'moons',
+    drawn: new Float32Array(),
+    schedule: 'cosine',
+    steps: 50,
+    predicts: 'epsilon',
+    loss: 'simple',
+    seed: 0,
+  } as const;
+
+  it('say what sets them apart, and once what they share', () => {
+    const other = { ...config, predicts: 'v', steps: 100 } as const;
+    expect(planeNames([config, other])).toEqual({
+      shared: 'moons · L simple · cosine · seed 0',
+      own: ['ε · T 50', 'v · T 100'],
+    });
+  });
+
+  it('are whole where nothing sets them apart', () => {
+    expect(planeNames([config, config])).toEqual({
+      shared: '',
+      own: [planeName(config), planeName(config)],
+    });
+    expect(planeName(config)).toBe('moons · ε · L simple · cosine · T 50 · seed 0');
+  });
+});
+
+describe('a spoken number', () => {
+  it('has a minus sign and not a hyphen, and powers of ten where it is small', () => {
+    expect([-3.33484, 0, 0.00001234, -1 / 0].map((value) => spokenNumber(value, 2))).toEqual([
+      '−3.33',
+      '0',
+      '1.2 · 10⁻⁵',
+      '−∞',
+    ]);
   });
 });
 

@@ -23,7 +23,8 @@ interface Running {
 }
 
 const running = new Map<number, Running>();
-const ready = start();
+/** Settles when the backend is there: jobs wait for it, also while another one is being compared. */
+let ready = start();
 
 function post(message: FromWorker): void {
   self.postMessage(message);
@@ -37,6 +38,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     const controller = new AbortController();
     const ended = run(data.id, handlers[data.job] as AnyHandler, data.args, controller, before);
     running.set(data.id, { controller, ended });
+    if (data.job === 'backend') ready = ended;
   }
 };
 
