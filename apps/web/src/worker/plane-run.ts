@@ -14,8 +14,16 @@ import type { PlaneEvaluation } from './plane-evaluation.js';
 const BINS = 25;
 /** No coordinate of the data is larger. */
 const LARGEST = 1.6;
-/** Fourier features (Tancik et al. 2020): a network of bare coordinates blurs what is finer than a tenth. */
-const FREQUENCIES = [3, 6, 12] as const;
+/**
+ * Fourier features (Tancik et al. 2020): waves of these frequencies along x, y and the diagonals. A network of bare
+ * coordinates blurs what is finer than a tenth.
+ */
+const FREQUENCIES = [6, 14] as const;
+const DIRECTIONS = [
+  [1, 0, Math.SQRT1_2, Math.SQRT1_2],
+  [0, 1, Math.SQRT1_2, -Math.SQRT1_2],
+];
+const FEATURES = 2 + 2 * FREQUENCIES.length * DIRECTIONS[0]!.length;
 
 /** A run in the plane, as the worker has it. */
 export interface PlaneRun {
@@ -41,7 +49,7 @@ export async function planeRun(
 ): Promise<PlaneRun> {
   const source = await planeSource(config);
   const model = mlp({
-    dimensions: 2 * (1 + 2 * FREQUENCIES.length),
+    dimensions: FEATURES,
     outputs: config.loss === 'hybrid' ? 4 : 2,
     hidden: 96,
     layers: 3,
@@ -85,10 +93,11 @@ export function averaged(run: PlaneRun): ReverseProcess {
   });
 }
 
-/** The coordinates, and their sines and cosines. */
+/** The coordinates `[batch, 2]` and their waves, `[batch, FEATURES]`. */
 function features(xt: tf.Tensor): tf.Tensor {
+  const along = tf.matMul(xt as tf.Tensor2D, tf.tensor2d(DIRECTIONS));
   const waves = FREQUENCIES.flatMap((frequency) => {
-    const angles = tf.mul(xt, frequency);
+    const angles = tf.mul(along, frequency);
     return [tf.sin(angles), tf.cos(angles)];
   });
   return tf.concat([xt, ...waves], 1);

@@ -106,7 +106,7 @@ export const planeJobs: Handlers<PlaneJobs> = {
       batches: (start) => batches(run.source.dataset, { size: BATCH, seed: config.seed, start }),
       rng: rng(config.seed).fork('train'),
       steps,
-      learningRate: warmUp(10, cosineDecay({ rate: 4e-3, steps: TRAIN_STEPS, finalRate: 1e-4 })),
+      learningRate: warmUp(10, cosineDecay({ rate: 1e-2, steps: TRAIN_STEPS, finalRate: 1e-4 })),
       maxGradNorm: 1,
       ema: warmedUpDecay(0.995),
       timesteps: observing(run.lossByT),
