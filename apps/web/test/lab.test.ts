@@ -43,12 +43,24 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     });
   }
 
-  it('says that a schedule which destroys too little does, and lets one be drawn by the keyboard', async () => {
+  it('says that a schedule which destroys too little does, and lets one be drawn by mouse and by keyboard', async () => {
     const { page, errors, close } = await lab.visit('forward?schedule=linear&T=100');
     await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();
+    const handle = page.getByRole('slider', { name: 'ᾱ of the schedule, handle 4 of 7' });
+    const at = (await handle.boundingBox())!;
+    const value = async (): Promise<number> =>
+      Number((await handle.getAttribute('aria-valuetext'))!.replace('ᾱ ', ''));
+    const before = await value();
+    await page.mouse.move(at.x + at.width / 2, at.y + at.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(at.x + at.width / 2, at.y - 20, { steps: 8 });
+    await page.mouse.up();
+    // Its plot is some 130 pixels high.
+    expect((await value()) - before).toBeGreaterThan(0.15);
+    expect((await handle.boundingBox())!.y).toBeLessThan(at.y - 20);
     // A handle goes no further than its neighbour, so the last but one first.
-    for (const handle of [6, 7]) {
-      const slider = page.getByRole('slider', { name: `ln SNR of the schedule, handle ${handle} of 7` });
+    for (const last of [6, 7]) {
+      const slider = page.getByRole('slider', { name: `ln SNR of the schedule, handle ${last} of 7` });
       for (let press = 0; press < 4; press++) await slider.press('PageUp');
     }
     await page.getByTestId('verdict').filter({ hasText: 'Too little is destroyed' }).waitFor();
