@@ -1,11 +1,16 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDiffusers, type Opened, readDiffusers } from './diffusers.js';
 import { Refusal } from './errors.js';
 import { build } from './from-config/build.js';
+import { MODEL, readWeights } from './run/checkpoint-files.js';
 import { hasConfig, readConfig } from './run/folder.js';
 import { latestWeights } from './run/weights.js';
 
-/** A model to use, from the folder of a run (its averaged weights) or of diffusers. The caller disposes the weights. */
+/**
+ * A model to use, from the folder of a run (its averaged weights), of weights beside their config.json (the lab exports
+ * those) or of diffusers. The caller disposes the weights.
+ */
 export async function openModel(folder: string): Promise<Opened & { step?: number }> {
   if (isDiffusers(folder)) return readDiffusers(folder);
   if (!hasConfig(folder)) {
@@ -17,5 +22,8 @@ export async function openModel(folder: string): Promise<Opened & { step?: numbe
   }
   const config = readConfig(folder);
   const built = build(config);
+  if (existsSync(join(folder, MODEL))) {
+    return { config, built, params: await readWeights(folder, MODEL, built.network.shapes) };
+  }
   return { config, built, ...(await latestWeights(folder, built.network)) };
 }

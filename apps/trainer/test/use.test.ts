@@ -100,6 +100,17 @@ describe('diffusion sample', () => {
     expect([code, stderr]).toEqual([2, 'error: --class is 2: expected one of 0 … 1.\n']);
   });
 
+  it('draws from weights beside their config.json, as the lab exports them, what the run itself draws', async () => {
+    const exported = folder();
+    cpSync(join(images, 'config.json'), join(exported, 'config.json'));
+    cpSync(join(images, 'checkpoints/4/ema.safetensors'), join(exported, 'model.safetensors'));
+    const sheets = [join(folder(), 'run.png'), join(folder(), 'exported.png')] as const;
+    await diffusion('sample', images, '--out', sheets[0], ...CPU);
+    const { code } = await diffusion('sample', exported, '--out', sheets[1], ...CPU);
+    expect(code).toBe(0);
+    expect(readFileSync(sheets[1])).toEqual(readFileSync(sheets[0]));
+  });
+
   it('writes the reverse process as an animation, every n steps and its end', async () => {
     const path = folder();
     const gif = join(path, 'reverse.gif');
