@@ -35,6 +35,8 @@ const NO_CURVES = { steps: [], losses: [], smooth: [], quartiles: [[], [], [], [
 
 export const digits = new DigitRun();
 let stopper: AbortController | undefined;
+/** Settles when the training that is under way has ended. */
+let ended: Promise<void> = Promise.resolve();
 
 /** Loads the data, and what was stored; `batch` counts for a run that has not begun. */
 export async function openDigits(batch: number): Promise<void> {
@@ -65,8 +67,12 @@ export function replaceDigits(status: DigitsStatus): void {
   take(status);
 }
 
-export async function trainDigits(): Promise<void> {
-  if (digits.training) return;
+export function trainDigits(): Promise<void> {
+  if (!digits.training) ended = train();
+  return ended;
+}
+
+async function train(): Promise<void> {
   digits.training = true;
   digits.error = '';
   stopper = new AbortController();
@@ -85,8 +91,10 @@ export async function trainDigits(): Promise<void> {
   digits.training = false;
 }
 
-export function pauseDigits(): void {
+/** Ends when the worker has put the run down, so that its weights are free. */
+export async function pauseDigits(): Promise<void> {
   stopper?.abort();
+  await ended;
 }
 
 function take(status: DigitsStatus): void {

@@ -104,9 +104,11 @@ export const planeRuns = $state<{ list: PlaneRun[]; shown: PlaneRun | undefined 
 export function startRun(config: PlaneConfig): PlaneRun {
   for (const run of planeRuns.list) run.pause();
   const run = new PlaneRun(config);
-  const list = [...planeRuns.list.filter(({ error }) => error === ''), run];
-  forget(list.slice(0, -MAX_RUNS));
-  planeRuns.list = list.slice(-MAX_RUNS);
+  // One that was left before its first look has nothing to compare.
+  const looked = planeRuns.list.filter(({ error, evaluation }) => error === '' && evaluation !== undefined);
+  const list = [...looked, run].slice(-MAX_RUNS);
+  forget(planeRuns.list.filter((old) => !list.includes(old)));
+  planeRuns.list = list;
   planeRuns.shown = run;
   void run.train();
   return run;

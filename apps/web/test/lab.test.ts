@@ -138,6 +138,54 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
+  it('shows the flow of the network while it trains, and keeps a run that a reload interrupts', async () => {
+    const { page, errors, close } = await lab.visit('plane?T=25&view=paths');
+    await page.keyboard.press('Space');
+    await page.getByText('over the exact ones in grey').waitFor();
+    expect(await page.getByRole('button', { name: 'Pause' }).count()).toBe(1);
+    // It is stored before the page hears of the step after.
+    await page.getByTestId('bound').filter({ hasText: /\d/ }).waitFor();
+    const seen = await page.locator('tbody tr td:nth-child(2)').textContent();
+    await page.getByTestId('progress').filter({ hasNotText: seen! }).waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    const steps = (await page.locator('tbody tr td:nth-child(2)').textContent())!;
+    expect(Number(steps)).toBeGreaterThanOrEqual(50);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('learns data that are drawn by hand; a stroke while it trains starts one run, and forgotten runs stay away', async () => {
+    const { page, errors, close } = await lab.visit('plane?T=25&data=drawn', {
+      viewport: { width: 1280, height: 1600 },
+    });
+    const box = (await page.getByRole('img', { name: 'particles of the run' }).boundingBox())!;
+    const stroke = async (height: number): Promise<void> => {
+      const y = box.y + height * box.height;
+      await page.mouse.move(box.x + 0.2 * box.width, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + 0.8 * box.width, y, { steps: 20 });
+      await page.mouse.up();
+    };
+    await stroke(0.3);
+    await page.getByText('21 points; draw on').waitFor();
+    await page.getByRole('button', { name: 'Train' }).click();
+    await page.getByTestId('distance').waitFor();
+    await stroke(0.7);
+    const rows = page.getByRole('region', { name: 'Runs' }).locator('tbody tr');
+    await page.getByTestId('bound').nth(1).filter({ hasText: /\d/ }).waitFor();
+    expect(await rows.getByRole('button').allTextContents()).toEqual([
+      'drawn, 21 points',
+      'drawn, 42 points',
+    ]);
+    await page.getByRole('button', { name: 'Forget all' }).click();
+    await page.reload();
+    await page.getByText('42 points; draw on').waitFor();
+    expect(await rows.count()).toBe(0);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
   it('trains on digits until the loss falls below 0.7, goes on after a reload, and takes back what it exports', async () => {
     const { page, errors, tasksDuring, close } = await lab.visit('digits?batch=16');
     const train = page.getByRole('button', { name: 'Train' });
@@ -169,11 +217,16 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Export' }).click();
     const weights = readFileSync(await (await download).path());
+    // Bringing others stops a run that is under way.
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
     await page
       .locator('input[type=file]')
       .setInputFiles({ name: 'model.safetensors', mimeType: 'application/octet-stream', buffer: weights });
     await page.getByTestId('digits-progress').filter({ hasText: '0 of' }).waitFor();
     await page.getByRole('img', { name: 'Ten digits drawn by the network' }).waitFor();
+    await page.getByRole('button', { name: 'Train' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
     expect(errors).toEqual([]);
     await close();
   });

@@ -12,8 +12,9 @@ export const LOSS_NAMES: Readonly<Record<PlaneLoss, string>> = {
 };
 
 /** The words of a run, one for each of its settings. */
-function words({ data, predicts, loss, schedule, steps, seed }: PlaneConfig): readonly string[] {
-  return [data, PREDICTION_SYMBOLS[predicts], LOSS_NAMES[loss], schedule, `T ${steps}`, `seed ${seed}`];
+function words({ data, drawn, predicts, loss, schedule, steps, seed }: PlaneConfig): readonly string[] {
+  const source = data === 'drawn' ? `drawn, ${drawn.length / 2} points` : data;
+  return [source, PREDICTION_SYMBOLS[predicts], LOSS_NAMES[loss], schedule, `T ${steps}`, `seed ${seed}`];
 }
 
 export function planeName(config: PlaneConfig): string {

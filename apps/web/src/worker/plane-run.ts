@@ -86,11 +86,16 @@ export function reverseOf({ config, forward, model }: PlaneRun, params: Params):
 }
 
 /** The process of the averaged weights, the one to sample from: an x_0 outside of the picture is no data. */
-export function averaged(run: PlaneRun): ReverseProcess {
+export function averaged(run: PlaneRun, params: Params = averagedParams(run)): ReverseProcess {
   return reverseProcess({
-    ...reverseOf(run, run.state.ema ?? run.state.params),
+    ...reverseOf(run, params),
     clip: [-LARGEST, LARGEST],
   });
+}
+
+/** The averaged weights; those of now before there is an average. */
+export function averagedParams({ state }: PlaneRun): Params {
+  return state.ema ?? state.params;
 }
 
 /** The coordinates `[batch, 2]` and their waves, `[batch, FEATURES]`. */

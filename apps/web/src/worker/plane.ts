@@ -2,7 +2,7 @@ import { batches } from '@diffusion-ts/datasets';
 import { hybrid, type Loss, simple, variationalBound } from '@diffusion-ts/losses';
 import { reverseProcess } from '@diffusion-ts/reverse-process';
 import { ddim } from '@diffusion-ts/samplers';
-import { rng } from '@diffusion-ts/tensor';
+import { disposeParams, mapParams, rng } from '@diffusion-ts/tensor';
 import {
   cosineDecay,
   disposeState,
@@ -16,7 +16,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type PlaneConfig, type PlaneLoss, TRAIN_STEPS } from '../model/plane-config.js';
 import { planeSource } from './plane-data.js';
 import { carry, dataPoints, evaluate, type Frames, type PlaneEvaluation } from './plane-evaluation.js';
-import { averaged, type PlaneRun, planeRun, reverseOf } from './plane-run.js';
+import { averaged, averagedParams, type PlaneRun, planeRun, reverseOf } from './plane-run.js';
 import { forgetPlaneRuns, storedPlaneRuns, storePlaneRun } from './plane-storage.js';
 import type { Handlers, Job } from './protocol.js';
 
@@ -68,6 +68,8 @@ export interface PlaneJobs {
 }
 
 const runs = new Map<number, PlaneRun>();
+/** Those that are being trained, so that their weights are in use, and have not been forgotten meanwhile. */
+const training = new Set<number>();
 
 export const planeJobs: Handlers<PlaneJobs> = {
   async 'plane/data'(config) {
@@ -75,66 +77,20 @@ export const planeJobs: Handlers<PlaneJobs> = {
   },
 
   async *'plane/train'({ id, config, steps }, signal) {
-    const run = runs.get(id) ?? (await planeRun(config));
-    runs.set(id, run);
-    const { state } = run;
-    let losses: number[] = [];
-    let reportedAt = performance.now();
-    let reportedStep = state.step;
-    let stepsPerSecond = 0;
-    let evaluateAfter = 0;
-    const report = (evaluation?: PlaneEvaluation): PlaneProgress => {
-      const now = performance.now();
-      if (state.step > reportedStep)
-        stepsPerSecond = (1000 * (state.step - reportedStep)) / (now - reportedAt);
-      const progress = {
-        step: state.step,
-        losses,
-        lossByT: run.lossByT.slice(),
-        stepsPerSecond,
-        ...(evaluation && { evaluation }),
-      };
-      losses = [];
-      reportedStep = state.step;
-      return progress;
-    };
-
-    const training = train({
-      state,
-      reverse: (params) => reverseOf(run, params),
-      loss: LOSSES[config.loss](),
-      batches: (start) => batches(run.source.dataset, { size: BATCH, seed: config.seed, start }),
-      rng: rng(config.seed).fork('train'),
-      steps,
-      learningRate: warmUp(10, cosineDecay({ rate: 1e-2, steps: TRAIN_STEPS, finalRate: 1e-4 })),
-      maxGradNorm: 1,
-      ema: warmedUpDecay(0.995),
-      timesteps: observing(run.lossByT),
-      signal,
-    });
-    for await (const { loss } of training) {
-      losses.push(loss);
-      run.losses[state.step - 1] = loss;
-      const now = performance.now();
-      if (now > evaluateAfter && state.step >= FIRST_LOOK && state.step < steps) {
-        const before = report();
-        const evaluation = await evaluate(run, Math.min(config.steps, 40), signal);
-        if (evaluation === undefined) continue;
-        yield { ...before, evaluation };
-        const took = performance.now() - now;
-        // A quarter of the time goes to looking, the rest to learning.
-        evaluateAfter = performance.now() + 3 * took;
-        reportedAt = performance.now();
-      } else if (now - reportedAt > REPORT_MS) {
-        yield report();
-        reportedAt = now;
+    training.add(id);
+    let run = runs.get(id);
+    try {
+      run ??= await planeRun(config);
+      runs.set(id, run);
+      return yield* trained(id, run, steps, signal);
+    } finally {
+      if (!training.delete(id)) {
+        // Forgotten meanwhile.
+        runs.delete(id);
+        if (run !== undefined) disposeState(run.state);
+        await forgetPlaneRuns([id]);
       }
     }
-    run.evaluation = await evaluate(run, config.steps);
-    await storePlaneRun(id, run).catch(() => {
-      // A browser that stores nothing still shows the run until the tab is closed.
-    });
-    return report(run.evaluation);
   },
 
   async 'plane/restore'() {
@@ -154,7 +110,8 @@ export const planeJobs: Handlers<PlaneJobs> = {
     for (const id of ids) {
       const run = runs.get(id);
       runs.delete(id);
-      if (run !== undefined) disposeState(run.state);
+      // One that is being trained is disposed when that has ended.
+      if (!training.delete(id) && run !== undefined) disposeState(run.state);
     }
     await forgetPlaneRuns(ids);
   },
@@ -181,21 +138,99 @@ export const planeJobs: Handlers<PlaneJobs> = {
 
   async 'plane/paths'({ id }, signal) {
     const run = known(id);
-    const reverse = averaged(run);
-    const { schedule } = reverse.forward;
-    const flow = ddim({ steps: Math.min(schedule.steps, FLOW_STEPS) });
-    const learned = await carry(reverse, flow, PATHS, signal);
-    const { exact } = run.source;
-    if (exact === undefined) return { learned };
-    const predicts = run.config.predicts;
-    const perfect = reverseProcess({
-      ...reverse,
-      variance: 'fixedSmall',
-      denoiser: exact.denoiser(schedule, predicts),
-    });
-    return { learned, exact: await carry(perfect, flow, PATHS, signal) };
+    // Training goes on meanwhile, and frees the weights that it replaces.
+    const params = mapParams(averagedParams(run), (tensor) => tf.clone(tensor));
+    try {
+      const reverse = averaged(run, params);
+      const { schedule } = reverse.forward;
+      const flow = ddim({ steps: Math.min(schedule.steps, FLOW_STEPS) });
+      const learned = await carry(reverse, flow, PATHS, signal);
+      const { exact } = run.source;
+      if (exact === undefined) return { learned };
+      const perfect = reverseProcess({
+        ...reverse,
+        variance: 'fixedSmall',
+        denoiser: exact.denoiser(schedule, run.config.predicts),
+      });
+      return { learned, exact: await carry(perfect, flow, PATHS, signal) };
+    } finally {
+      disposeParams(params);
+    }
   },
 };
+
+/** Trains a run until its end or the signal, looks at what it can do every now and then, and stores it each time. */
+async function* trained(
+  id: number,
+  run: PlaneRun,
+  steps: number,
+  signal: AbortSignal,
+): AsyncGenerator<PlaneProgress, PlaneProgress> {
+  const { config, state } = run;
+  let losses: number[] = [];
+  let reportedAt = performance.now();
+  let reportedStep = state.step;
+  let stepsPerSecond = 0;
+  let evaluateAfter = 0;
+  const report = (evaluation?: PlaneEvaluation): PlaneProgress => {
+    const now = performance.now();
+    if (state.step > reportedStep) stepsPerSecond = (1000 * (state.step - reportedStep)) / (now - reportedAt);
+    const progress = {
+      step: state.step,
+      losses,
+      lossByT: run.lossByT.slice(),
+      stepsPerSecond,
+      ...(evaluation && { evaluation }),
+    };
+    losses = [];
+    reportedStep = state.step;
+    return progress;
+  };
+
+  const walk = train({
+    state,
+    reverse: (params) => reverseOf(run, params),
+    loss: LOSSES[config.loss](),
+    batches: (start) => batches(run.source.dataset, { size: BATCH, seed: config.seed, start }),
+    rng: rng(config.seed).fork('train'),
+    steps,
+    learningRate: warmUp(10, cosineDecay({ rate: 1e-2, steps: TRAIN_STEPS, finalRate: 1e-4 })),
+    maxGradNorm: 1,
+    ema: warmedUpDecay(0.995),
+    timesteps: observing(run.lossByT),
+    signal,
+  });
+  for await (const { loss } of walk) {
+    losses.push(loss);
+    run.losses[state.step - 1] = loss;
+    const now = performance.now();
+    if (now > evaluateAfter && state.step >= FIRST_LOOK && state.step < steps) {
+      const before = report();
+      const evaluation = await evaluate(run, Math.min(config.steps, 40), signal);
+      if (evaluation === undefined) continue;
+      yield { ...before, evaluation };
+      run.evaluation = evaluation;
+      await keep(id, run);
+      const took = performance.now() - now;
+      // A quarter of the time goes to looking, the rest to learning.
+      evaluateAfter = performance.now() + 3 * took;
+      reportedAt = performance.now();
+    } else if (now - reportedAt > REPORT_MS) {
+      yield report();
+      reportedAt = now;
+    }
+  }
+  if (!training.has(id)) return report();
+  run.evaluation = await evaluate(run, config.steps);
+  await keep(id, run);
+  return report(run.evaluation);
+}
+
+async function keep(id: number, run: PlaneRun): Promise<void> {
+  await storePlaneRun(id, run).catch(() => {
+    // A browser that stores nothing still shows the run until the tab is closed.
+  });
+}
 
 const LOSSES: Readonly<Record<PlaneLoss, () => Loss>> = {
   simple: () => simple(),
