@@ -1,4 +1,5 @@
 const MAX_BYTES = 200_000_000;
+const MAX_CONFIG_BYTES = 1_000_000;
 
 /** What somebody chose: weights, and the config.json beside them if there was one. */
 export interface CheckpointFiles {
@@ -24,6 +25,11 @@ export async function readCheckpointFiles(files: Iterable<File>): Promise<Checkp
   const described = all.find(({ name }) => name.endsWith('.json'));
   let config: unknown;
   if (described !== undefined) {
+    if (described.size > MAX_CONFIG_BYTES) {
+      throw new RangeError(
+        `${described.name} has ${Math.round(described.size / 1e6)} MB, too many for a config.`,
+      );
+    }
     try {
       config = JSON.parse(await described.text());
     } catch {

@@ -8,6 +8,9 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { type ImageRun, readRunConfig } from '../model/run-config.js';
 import { checkWeights } from './check-weights.js';
 
+/** Numbers of an image: 256 × 256 pixels in colour, and a few more. */
+const MAX_NUMBERS = 2 ** 18;
+
 /** A network of images with its weights, and the process that it was trained for. */
 export interface ImageModel {
   readonly run: ImageRun;
@@ -24,12 +27,18 @@ export interface ImageModel {
 /** The model of a config with weights that are already there, which it takes over. */
 export function imageModel(config: unknown, params: Params): ImageModel {
   const run = readRunConfig(config);
+  checkBlocks(run.model, params);
   const network = unet(run.model as Partial<UNetConfig>);
   checkWeights(network.shapes, params);
   const { sample_size: size, in_channels: channels, num_class_embeds: labels } = network.config;
   if (size === null)
     throw new RangeError('model.sample_size is missing: the size of the images is not known');
   const [height, width] = typeof size === 'number' ? [size, size] : size;
+  if (height * width * channels > MAX_NUMBERS) {
+    throw new RangeError(
+      `The images have ${height}×${width}×${channels} numbers, too many for a browser tab.`,
+    );
+  }
   const hides = labels !== null && run.hidesLabels;
   return {
     run,
@@ -53,6 +62,14 @@ export function readImageModel(bytes: Uint8Array, config: unknown): ImageModel {
   } catch (error) {
     disposeParams(params);
     throw error;
+  }
+}
+
+/** Every block has weights, so a config of more blocks than there are weights is refused before it is built. */
+function checkBlocks({ layers_per_block, down_block_types }: ImageRun['model'], params: Params): void {
+  const stages = Array.isArray(down_block_types) ? down_block_types.length : 1;
+  if (stages * Number(layers_per_block ?? 1) > Object.keys(params).length) {
+    throw new RangeError('config.json describes more layers than the file has weights for.');
   }
 }
 
