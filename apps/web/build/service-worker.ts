@@ -4,8 +4,8 @@ import { join, relative } from 'node:path';
 import type { Plugin } from 'vite';
 
 /**
- * Writes `sw.js`: the pages are stored when the site is first visited, the data and the checkpoint right after, so that
- * everything works offline from then on. A new build has a new version, and the old store is thrown away.
+ * Writes `sw.js`: the pages, the data and the checkpoint are stored when the site is first visited, so that everything
+ * works offline from then on. A new build has a new version, and the old store is thrown away.
  */
 export function serviceWorker(): Plugin {
   let outDir = '';

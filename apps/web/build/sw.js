@@ -1,10 +1,15 @@
 const { version, pages, data } = __LISTS__;
 const name = `lab-${version}`;
+/** Asked of the host, since the browser may hold a page of the build before. */
+const fresh = (file) => new Request(file, { cache: 'no-cache' });
 
 addEventListener('install', (event) => {
   event.waitUntil(
     (async () => {
-      await (await caches.open(name)).addAll(pages);
+      const cache = await caches.open(name);
+      await cache.addAll(pages.map(fresh));
+      // What of the data does not come now is stored when somebody asks for it.
+      await Promise.allSettled(data.map((file) => cache.add(fresh(file))));
       await skipWaiting();
     })(),
   );
@@ -18,11 +23,6 @@ addEventListener('activate', (event) => {
       await clients.claim();
     })(),
   );
-  // Not waited for: the site works without.
-  caches
-    .open(name)
-    .then((cache) => cache.addAll(data))
-    .catch(() => {});
 });
 
 addEventListener('fetch', (event) => {
@@ -31,7 +31,11 @@ addEventListener('fetch', (event) => {
   event.respondWith(
     (async () => {
       const cache = await caches.open(name);
-      return (await cache.match(request, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
+      const stored = await cache.match(request, { ignoreSearch: true, ignoreVary: true });
+      if (stored) return stored;
+      const response = await fetch(request);
+      if (response.ok) await cache.put(request, response.clone());
+      return response;
     })(),
   );
 });

@@ -265,15 +265,16 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
   it('refuses a corrupt checkpoint by name, and keeps the model it has', async () => {
     const { page, errors, close } = await lab.visit('sample?steps=ancestral:1,ddim:1,dpmSolverPlusPlus:1');
     await page.getByTestId('model').filter({ hasText: 'Model: the shipped model' }).waitFor();
-    const good = readFileSync(new URL('../public/checkpoint/model.safetensors', import.meta.url));
-    await page.locator('input[type=file]').setInputFiles([
-      { name: 'cut.safetensors', mimeType: 'application/octet-stream', buffer: good.subarray(0, 5000) },
-      {
-        name: 'config.json',
-        mimeType: 'application/json',
-        buffer: readFileSync(new URL('../public/checkpoint/config.json', import.meta.url)),
-      },
-    ]);
+    // As if both files were dropped on the page.
+    await page.evaluate(async () => {
+      const [weights, config] = await Promise.all(
+        ['model.safetensors', 'config.json'].map(async (name) => (await fetch(`checkpoint/${name}`)).blob()),
+      );
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([weights!.slice(0, 5000)], 'cut.safetensors'));
+      dataTransfer.items.add(new File([config!], 'config.json'));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    });
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('alert').textContent()).toMatch(/bytes/);
     expect(await page.getByTestId('model').textContent()).toContain('the shipped model');
@@ -326,18 +327,29 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
-  it('works offline after the first visit', async () => {
-    const { page, close } = await lab.visit('forward');
+  it('works offline after the first visit, on every page, from a folder of any host', async () => {
+    const { page, errors, close } = await lab.visit('forward');
+    expect(page.url()).toContain('/some/folder/');
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
     await page.evaluate(async () => {
       await navigator.serviceWorker.ready;
       if (!navigator.serviceWorker.controller)
         await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve));
     });
     await page.context().setOffline(true);
-    await page.goto(`${lab.url}#/plane`);
+    await page.goto(`${lab.url}#/digits`);
     await page.reload();
     await page.getByTestId('backend').filter({ hasText: 'WebAssembly' }).waitFor();
-    await page.getByRole('heading', { name: 'Train a diffusion model in the plane' }).waitFor();
+    await page.getByTestId('digits-progress').filter({ hasText: '0 of' }).waitFor();
+    await page.getByRole('link', { name: 'Forward' }).click();
+    await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();
+    await page.getByRole('link', { name: 'Plane' }).click();
+    await page.getByRole('button', { name: 'Train' }).waitFor();
+    await page.getByRole('link', { name: 'Derivation' }).click();
+    await page.locator('.katex').first().waitFor();
+    await page.goto(`${lab.url}#/sample?steps=ancestral:1,ddim:1,dpmSolverPlusPlus:1`);
+    await drawn(page, [1, 1, 1]);
+    expect(errors).toEqual([]);
     await close();
   });
 });

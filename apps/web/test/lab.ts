@@ -44,6 +44,8 @@ export async function openLab(graphics: readonly string[] = WITHOUT_GPU): Promis
   const server = await preview({
     root: ROOT,
     configFile: false,
+    // The site does not know where it lies.
+    base: '/some/folder/',
     logLevel: 'error',
     preview: { host: '127.0.0.1', port: 0 },
   });
