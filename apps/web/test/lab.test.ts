@@ -70,6 +70,47 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
+  it('noises a picture of the visitor, in colour, and says of another file that it is none', async () => {
+    const { page, errors, close } = await lab.visit('forward?t=0&T=1000');
+    // Left half red, right half blue.
+    const picture = await page.evaluate(() => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 90, height: 60 });
+      const context = canvas.getContext('2d')!;
+      for (const [x, colour] of [
+        [0, '#f00'],
+        [45, '#00f'],
+      ] as const) {
+        context.fillStyle = colour;
+        context.fillRect(x, 0, 45, 60);
+      }
+      return canvas.toDataURL('image/png').split(',')[1]!;
+    });
+    const choose = (name: string, buffer: Buffer): Promise<void> =>
+      page.locator('input[type=file]').setInputFiles({ name, mimeType: 'image/png', buffer });
+    await choose('flag.png', Buffer.from(picture, 'base64'));
+    const pixels = (): Promise<number[][]> =>
+      page
+        .getByRole('img', { name: 'The image at t = 0' })
+        .last()
+        .locator('canvas')
+        .evaluate((canvas) =>
+          [10, 54].map((x) => [
+            ...(canvas as HTMLCanvasElement).getContext('2d')!.getImageData(x, 32, 1, 1).data,
+          ]),
+        );
+    await page.waitForFunction(() => document.querySelector('.now canvas')?.getAttribute('width') === '64');
+    const [left, right] = await pixels();
+    expect(left![0]! - left![2]!).toBeGreaterThan(200);
+    expect(right![2]! - right![0]!).toBeGreaterThan(200);
+    await choose('text.png', Buffer.from('no picture'));
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'text.png is no picture that this browser can read.' })
+      .waitFor();
+    expect(errors).toEqual([]);
+    await close();
+  });
+
   it('has no task over 50 ms on the main thread while it trains', async () => {
     const visit = await lab.visit('plane?T=50');
     const times = await visit.tasksDuring(async () => {
@@ -295,17 +336,29 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       const worst = Math.max(...image.map((value, i) => Math.abs(value - known![i]!)));
       expect(worst).toBeLessThan(40);
     }
-    await page.getByText('From a scribble').click();
-    await page
+    const begun = page
       .getByTestId('evaluations')
       .first()
-      .filter({ hasText: /^\s*[0-7] / })
-      .waitFor();
+      .filter({ hasText: /^\s*[0-7] / });
+    await page.getByText('From a scribble').click();
+    await begun.waitFor();
     await drawn(page, [8, 8, 8]);
     // The first image is to be a zero: bright, and empty in the middle of the ring.
     for (const image of await firstPictures(page)) {
       expect(contrast(image)).toBeGreaterThan(150);
       expect(image[14 * 28 + 14]).toBeLessThan(60);
+    }
+    // A new stroke is followed at once: now the middle is bright.
+    await page.getByRole('button', { name: 'Clear' }).click();
+    const board = (await page.getByRole('img', { name: 'Your scribble' }).boundingBox())!;
+    await page.mouse.move(board.x + board.width / 2, board.y + 0.2 * board.height);
+    await page.mouse.down();
+    await page.mouse.move(board.x + board.width / 2, board.y + 0.8 * board.height, { steps: 8 });
+    await page.mouse.up();
+    await begun.waitFor();
+    await drawn(page, [8, 8, 8]);
+    for (const image of await firstPictures(page)) {
+      expect(Math.max(...image.slice(14 * 28 + 11, 14 * 28 + 18))).toBeGreaterThan(150);
     }
     expect(errors).toEqual([]);
     await close();

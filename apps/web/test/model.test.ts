@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodePoints, encodePoints } from '../src/model/drawn-points.js';
 import { drawnSchedule, handlesOf, logistic, moved, parseHandles } from '../src/model/drawn-schedule.js';
 import { excerpt } from '../src/model/excerpt.js';
+import { logTicks } from '../src/model/log-ticks.js';
 import { planeName, planeNames } from '../src/model/plane-names.js';
 import { readRunConfig } from '../src/model/run-config.js';
 import { slicedWasserstein } from '../src/model/sliced-wasserstein.js';
@@ -95,6 +96,17 @@ describe('a spoken number', () => {
       '1.2 · 10⁻⁵',
       '−∞',
     ]);
+  });
+});
+
+describe('the ticks of a logarithmic axis', () => {
+  it('are round, and at least three however near or far its ends are', () => {
+    expect(logTicks(0.0008, 1.2)).toEqual([0.001, 0.01, 0.1, 1]);
+    expect(logTicks(0.12, 1.1)).toEqual([0.2, 0.5, 1]);
+    expect(logTicks(0.22, 1.15)).toEqual([0.3, 0.5, 0.7, 1]);
+    expect(logTicks(0.13, 0.26)).toEqual([0.15, 0.2, 0.25]);
+    expect(logTicks(0.98, 1.004)).toEqual([0.98, 0.985, 0.99, 0.995, 1]);
+    expect(logTicks(1e-13, 2)).toEqual([1e-12, 1e-9, 1e-6, 1e-3, 1]);
   });
 });
 
