@@ -116,6 +116,7 @@ function report({ imagesPerSecond, samples, notStored, ...taken }: DigitsProgres
   plot([taken]);
   if (samples) {
     show({ step: taken.step, images: samples });
+    announce(`Step ${taken.step}, loss ${digits.smooth.at(-1)!.toFixed(3)}.`);
     if (notStored === undefined) digits.stored = taken.step;
     else digits.error = notStored;
   }

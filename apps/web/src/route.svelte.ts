@@ -2,6 +2,9 @@
 
 export type Knob = string | number | boolean;
 
+// Browsers refuse an address that changes with every frame, as what plays by itself would have it.
+const REST_MS = 100;
+
 interface Route {
   page: string;
   query: URLSearchParams;
@@ -30,7 +33,7 @@ export function page(): string {
 }
 
 /**
- * Knobs of a page that live in the address: set from it now and whenever it changes, written to it whenever they change.
+ * Knobs of a page that live in the address: set from it now and whenever it changes, written to it when they rest.
  * Call it while a component is being set up. A value that `allowed` refuses counts as the default.
  */
 export function knobs<T extends Record<string, Knob>>(
@@ -59,7 +62,10 @@ export function knobs<T extends Record<string, Knob>>(
     const hash = `#/${name}${text === '' ? '' : `?${text}`}`;
     lastAddress[name] = hash;
     // Not through `current`: this effect must not run because of its own writing.
-    if (location.hash !== hash) history.replaceState(null, '', hash);
+    const timer = setTimeout(() => {
+      if (location.hash !== hash) history.replaceState(null, '', hash);
+    }, REST_MS);
+    return () => clearTimeout(timer);
   });
   return state;
 }

@@ -32,9 +32,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       await visit.page.waitForLoadState('networkidle');
       for (const colorScheme of ['light', 'dark'] as const) {
         await visit.page.emulateMedia({ colorScheme });
-        const violations = await visit.page.evaluate(`${AXE}; axe.run().then(({ violations }) =>
-          violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
-        expect(violations).toEqual([]);
+        expect(await violations(visit.page)).toEqual([]);
       }
       await visit.page.setViewportSize({ width: 390, height: 844 });
       expect(await visit.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
@@ -64,8 +62,14 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       for (let press = 0; press < 4; press++) await slider.press('PageUp');
     }
     await page.getByTestId('verdict').filter({ hasText: 'Too little is destroyed' }).waitFor();
-    expect(page.url()).toContain('schedule=drawn');
+    await page.waitForURL(/schedule=drawn/);
     expect(Number(await page.getByTestId('prior').textContent())).toBeGreaterThan(1e-3);
+    // With less motion asked for, what plays is at its end at once, and after it at its beginning.
+    await page.locator('h1').click();
+    for (const t of [0, 99]) {
+      await page.keyboard.press('Space');
+      await page.getByRole('heading', { name: `xₜ at t = ${t}` }).waitFor();
+    }
     expect(errors).toEqual([]);
     await close();
   });
@@ -138,10 +142,13 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       const bounds = [...document.querySelectorAll('[data-testid=bound]')];
       return bounds.length === 2 && bounds.every(({ textContent }) => /\d/.test(textContent ?? ''));
     });
-    expect(page.url()).toContain('loss=bound');
+    await page.waitForURL(/loss=bound/);
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    const curve = page.getByRole('img', { name: 'Terms of the variational bound by timestep' });
+    expect(await curve.getAttribute('aria-label')).toMatch(/: L simple from [\d.]+ to [\d.e-]+; bound from /);
 
     await page.getByText('score', { exact: true }).click();
     await page.getByText('over the exact one in grey').waitFor();
@@ -157,12 +164,14 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.keyboard.press('ArrowLeft');
     expect(end).toBe('x₀');
     expect(await scrubber.getAttribute('aria-valuetext')).toBe('t = 0');
+    await page.waitForURL(/back=1/);
 
     const table = page.getByRole('region', { name: 'Runs' }).locator('tbody tr');
     const before = await table.allTextContents();
     await page.reload();
     await page.getByTestId('bound').nth(1).waitFor();
     expect(await table.allTextContents()).toEqual(before);
+    expect(await scrubber.getAttribute('aria-valuetext')).toBe('t = 0');
     const steps = async (): Promise<number> =>
       Number.parseInt((await page.getByTestId('progress').textContent())!.replace(',', ''), 10);
     const stoppedAt = await steps();
@@ -298,7 +307,8 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     // A slider of one sampler changes its count alone.
     await page.getByRole('slider', { name: 'Steps' }).nth(2).press('ArrowRight');
     await drawn(page, [6, 6, 5]);
-    expect(decodeURIComponent(page.url())).toContain('dpmSolverPlusPlus:5');
+    await page.waitForURL((url) => decodeURIComponent(url.hash).includes('dpmSolverPlusPlus:5'));
+    expect(await violations(page)).toEqual([]);
     expect(errors).toEqual([]);
     await close();
   });
@@ -319,6 +329,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('alert').textContent()).toMatch(/bytes/);
     expect(await page.getByTestId('model').textContent()).toContain('the shipped model');
+    expect(await violations(page)).toEqual([]);
     expect(errors).toEqual([]);
     await close();
   });
@@ -357,9 +368,15 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.mouse.up();
     await begun.waitFor();
     await drawn(page, [8, 8, 8]);
-    for (const image of await firstPictures(page)) {
+    const scribbled = await firstPictures(page);
+    for (const image of scribbled) {
       expect(Math.max(...image.slice(14 * 28 + 11, 14 * 28 + 18))).toBeGreaterThan(150);
     }
+    // The drawing is in the address, and the same address draws the same.
+    await page.waitForURL(/scribble=[\w-]{262}/);
+    await page.reload();
+    await drawn(page, [8, 8, 8]);
+    expect(await firstPictures(page)).toEqual(scribbled);
     expect(errors).toEqual([]);
     await close();
   });
@@ -376,6 +393,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     const sum = (await value('prior')) + transitions + (await value('reconstruction'));
     expect(sum).toBeCloseTo(await value('bound'), 3);
     await page.locator('.katex').first().waitFor();
+    expect(await violations(page)).toEqual([]);
     expect(errors).toEqual([]);
     await close();
   });
@@ -406,6 +424,12 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 });
+
+/** What axe finds wrong. */
+function violations(page: Page): Promise<string[]> {
+  return page.evaluate(`${AXE}; axe.run().then(({ violations }) =>
+    violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
+}
 
 /** Waits until every sampler has ended, after as many evaluations of the network as given. */
 async function drawn(page: Page, evaluations: readonly number[]): Promise<void> {

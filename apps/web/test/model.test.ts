@@ -1,5 +1,6 @@
 import { cosine, linear } from '@diffusion-ts/schedules';
 import { describe, expect, it } from 'vitest';
+import { decodePixels, encodePixels } from '../src/model/drawn-pixels.js';
 import { decodePoints, encodePoints } from '../src/model/drawn-points.js';
 import { drawnSchedule, handlesOf, logistic, moved, parseHandles } from '../src/model/drawn-schedule.js';
 import { excerpt } from '../src/model/excerpt.js';
@@ -48,6 +49,18 @@ describe('points in the address', () => {
     decodePoints(encodePoints(points)).forEach((value, i) => {
       expect(Math.abs(value - points[i]!)).toBeLessThan(1e-3);
     });
+  });
+});
+
+describe('a drawing in the address', () => {
+  it('comes back in four levels of grey, and not at all from a text of another length', () => {
+    const drawing = Float32Array.of(-1, 1, 0.3, -0.9, 1, 1, -1);
+    const text = encodePixels(drawing, -1, 1);
+    expect(text).toHaveLength(3);
+    const back = decodePixels(text, 7, -1, 1)!;
+    expect([...back].map((value) => Math.round(100 * value) / 100)).toEqual([-1, 1, 0.33, -1, 1, 1, -1]);
+    expect(encodePixels(back, -1, 1)).toBe(text);
+    for (const wrong of ['', `${text}A`, 'A A', 'ÄÖÜ']) expect(decodePixels(wrong, 7, -1, 1)).toBeUndefined();
   });
 });
 

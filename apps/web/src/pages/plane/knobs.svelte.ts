@@ -14,6 +14,8 @@ export type PlaneKnobs = {
   loss: (typeof PLANE_LOSSES)[number];
   seed: number;
   view: (typeof VIEWS)[number];
+  /** How many frames before the end of the reverse process the picture stands. */
+  back: number;
   /** Points drawn by hand, encoded. */
   drawn: string;
 };
@@ -30,6 +32,7 @@ export function planeKnobs(): PlaneKnobs {
       loss: 'simple',
       seed: 0,
       view: 'particles',
+      back: 0,
       drawn: '',
     },
     {
@@ -40,6 +43,7 @@ export function planeKnobs(): PlaneKnobs {
       loss: isOneOf(PLANE_LOSSES),
       seed: isWhole(0, 99),
       view: isOneOf(VIEWS),
+      back: isWhole(0, 99),
     },
   );
 }

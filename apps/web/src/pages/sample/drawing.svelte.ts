@@ -1,57 +1,68 @@
+import { decodePixels, encodePixels } from '../../model/drawn-pixels.js';
 import { masked, penned } from '../../model/strokes.js';
 import { tenDigits } from '../../ten-digits.js';
+import type { SampleKnobs } from './knobs.svelte.js';
 
 const SIZE = 28;
 const PIXELS = SIZE * SIZE;
-const black = (): Float32Array => new Float32Array(PIXELS).fill(-1);
-const lowerHalf = (): Float32Array =>
-  new Float32Array(PIXELS).map((_, i) => (Math.floor(i / SIZE) >= SIZE / 2 ? 1 : 0));
+const BLACK: Float32Array = new Float32Array(PIXELS).fill(-1);
+const LOWER_HALF = BLACK.map((_, i) => (Math.floor(i / SIZE) >= SIZE / 2 ? 1 : 0));
+/** A first scribble, so that there is something to see. */
+const RING = Array.from({ length: 40 }, (_, k) => (k / 40) * 2 * Math.PI).reduce(
+  (image, angle) => penned(image, SIZE, { x: 14 + 5.5 * Math.cos(angle), y: 14 + 8 * Math.sin(angle) }),
+  BLACK,
+);
 
 /** What the visitor draws: a scribble to start from, or a picture and what of it is to be made anew. */
 export class Drawing {
-  scribble = $state.raw<Float32Array>(ring());
-  picture = $state.raw<Float32Array>(black());
+  private readonly knob: SampleKnobs;
+  private examples = $state.raw<readonly Float32Array[]>([]);
+  readonly scribble: Float32Array = $derived.by(
+    () => decodePixels(this.knob.scribble, PIXELS, -1, 1) ?? RING,
+  );
+  readonly picture: Float32Array = $derived.by(() => this.examples[this.knob.digit] ?? BLACK);
   /** 1 where the picture is to be made anew. */
-  mask = $state.raw<Float32Array>(lowerHalf());
+  readonly mask: Float32Array = $derived.by(() => decodePixels(this.knob.mask, PIXELS, 0, 1) ?? LOWER_HALF);
+
+  constructor(knob: SampleKnobs) {
+    this.knob = knob;
+  }
+
   /** Which digit the picture is. */
-  digit = $state(3);
-  private examples: readonly Float32Array[] = [];
+  get digit(): number {
+    return this.knob.digit;
+  }
 
   /** @throws Error if the digits cannot be had. */
   async load(): Promise<void> {
     this.examples = await tenDigits();
-    this.show(this.digit);
   }
 
   show(digit: number): void {
-    this.digit = digit;
-    this.picture = this.examples[digit] ?? this.picture;
-    this.mask = lowerHalf();
+    Object.assign(this.knob, { digit, mask: '' });
   }
 
   cover(x: number, y: number): void {
-    this.mask = masked(this.mask, SIZE, { x, y });
+    this.hide(masked(this.mask, SIZE, { x, y }));
   }
 
   uncover(): void {
-    this.mask = new Float32Array(PIXELS);
+    this.hide(new Float32Array(PIXELS));
   }
 
   pen(x: number, y: number): void {
-    this.scribble = penned(this.scribble, SIZE, { x, y });
+    this.draw(penned(this.scribble, SIZE, { x, y }));
   }
 
   clear(): void {
-    this.scribble = black();
+    this.draw(BLACK);
   }
-}
 
-/** A first scribble, so that there is something to see. */
-function ring(): Float32Array {
-  let image = black();
-  for (let k = 0; k < 40; k++) {
-    const angle = (k / 40) * 2 * Math.PI;
-    image = penned(image, SIZE, { x: 14 + 5.5 * Math.cos(angle), y: 14 + 8 * Math.sin(angle) });
+  private hide(mask: Float32Array): void {
+    this.knob.mask = encodePixels(mask, 0, 1);
   }
-  return image;
+
+  private draw(scribble: Float32Array): void {
+    this.knob.scribble = encodePixels(scribble, -1, 1);
+  }
 }

@@ -10,6 +10,14 @@ export type SampleKnobs = {
   seed: number;
   /** How far a scribble is noised, of the whole schedule. */
   strength: number;
+  /** How far the process is shown before its end, in hundredths. */
+  back: number;
+  /** The digit of which a part is made anew. */
+  digit: number;
+  /** That part, encoded; '' for the lower half. */
+  mask: string;
+  /** What was drawn to start from, encoded; '' for a ring. */
+  scribble: string;
   /** `sampler:steps` for those that take another number than the usual one. */
   steps: string;
 };
@@ -18,13 +26,26 @@ export type SampleKnobs = {
 export function sampleKnobs(): SampleKnobs {
   return knobs<SampleKnobs>(
     'sample',
-    { mode: 'noise', class: -1, guidance: 0.5, seed: 1, strength: 0.6, steps: '' },
+    {
+      mode: 'noise',
+      class: -1,
+      guidance: 0.5,
+      seed: 1,
+      strength: 0.6,
+      back: 0,
+      digit: 3,
+      mask: '',
+      scribble: '',
+      steps: '',
+    },
     {
       mode: isOneOf(MODES),
       class: isWhole(-1, 99),
       guidance: (guidance) => guidance >= 0 && guidance <= 4,
       seed: isWhole(0, 999),
       strength: (strength) => strength >= 0.05 && strength <= 1,
+      back: isWhole(0, 100),
+      digit: isWhole(0, 9),
     },
   );
 }
