@@ -21,6 +21,15 @@ describe('a drawn schedule', () => {
     });
   });
 
+  it('falls at every step, and its slope has no jumps', () => {
+    const { logSnr, steps } = drawnSchedule([8, 7.9, 2, 1.9, 1.8, -12, -12.1], 6000);
+    const slopes = Array.from(logSnr.subarray(1), (value, i) => steps * (value - logSnr[i]!));
+    const jumps = slopes.slice(1).map((slope, i) => Math.abs(slope - slopes[i]!));
+    expect(Math.max(...slopes)).toBeLessThan(0);
+    // Straight lines would turn by 80 at the fourth and fifth handle.
+    expect(Math.max(...jumps)).toBeLessThan(0.5);
+  });
+
   it('goes back to where a preset has its handles', () => {
     const schedule = cosine({ steps: 600 });
     const back = drawnSchedule(handlesOf(schedule), 600);

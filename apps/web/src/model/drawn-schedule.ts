@@ -1,6 +1,6 @@
 import { fromAlphaBars, type NoiseSchedule } from '@diffusion-ts/schedules';
 
-/** A schedule drawn by hand: ln SNR at evenly spread times u = 0 … 1, falling; straight lines in between. */
+/** A schedule drawn by hand: ln SNR at evenly spread times u = 0 … 1, falling; a smooth curve in between. */
 export type Handles = readonly number[];
 
 export const HANDLES = 7;
@@ -47,8 +47,16 @@ export function logit(p: number): number {
   return Math.log(p / (1 - p));
 }
 
+/** The cubic of Fritsch and Carlson (1980): it goes through the handles, falls wherever they do, and has no kinks. */
 function interpolated(handles: Handles, u: number): number {
-  const at = u * (handles.length - 1);
-  const i = Math.min(handles.length - 2, Math.floor(at));
-  return handles[i]! + (at - i) * (handles[i + 1]! - handles[i]!);
+  const last = handles.length - 1;
+  const fall = (i: number): number => handles[i + 1]! - handles[i]!;
+  const slope = (i: number): number => {
+    if (i === 0 || i === last) return fall(Math.min(i, last - 1));
+    return (2 * fall(i - 1) * fall(i)) / (fall(i - 1) + fall(i));
+  };
+  const i = Math.min(last - 1, Math.floor(u * last));
+  const s = u * last - i;
+  const [left, right, chord] = [slope(i), slope(i + 1), fall(i)];
+  return handles[i]! + s * (left + s * (3 * chord - 2 * left - right + s * (left + right - 2 * chord)));
 }
