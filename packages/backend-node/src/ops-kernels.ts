@@ -1,18 +1,17 @@
 import type { GroupNormAttrs } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { addTo } from './add-to.js';
 import { convolutionKernels } from './convolution.js';
-import { floats, integer, kernel } from './kernel.js';
+import { integer, kernel } from './kernel.js';
 import type { NodeBackend, OpAttr } from './tfjs-node.js';
 
-/** The kernels of the contract of `@diffusion-ts/ops`: TensorFlow's convolutions and products, and ours (kernels/). */
+/** The kernels of the contract of `@diffusion-ts/ops`, in C++ (native/kernels). */
 export const opsKernels: readonly tf.KernelConfig[] = [
   ...convolutionKernels,
-  // Not the operation MatMul: that of libtensorflow 2.21 writes beyond its memory (seen under node --cpu-prof, where
-  // malloc then aborts; with BatchMatMulV2 in its place it never does).
-  kernel('DiffusionLinear', (backend, { x, weight, bias }) =>
-    addTo(backend, backend.executeMultipleOutputs('BatchMatMulV2', [floats(backend)], [x, weight], 1), bias),
-  ),
+  kernel('DiffusionLinear', (backend, { x, weight, bias }) => {
+    const biases = bias ? [bias] : [];
+    const count = integer(backend, 'B', biases.length);
+    return backend.executeMultipleOutputs('DiffusionLinear', [count], [x, weight, ...biases], 1);
+  }),
   kernel('DiffusionBiasGrad', (backend, { dy }) =>
     backend.executeMultipleOutputs('DiffusionBiasGrad', [], [dy], 1),
   ),

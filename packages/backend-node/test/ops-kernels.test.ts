@@ -1,45 +1,16 @@
 import { createHash } from 'node:crypto';
 import { adamW, conv2d, groupNorm, scaledDotProductAttention, upsampleNearest } from '@diffusion-ts/ops';
-import { type Params, rng } from '@diffusion-ts/tensor';
+import type { Params } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, expect, it } from 'vitest';
 import { useNode } from '../src/index.js';
 import { opsKernels } from '../src/ops-kernels.js';
+import { expectSame, normal } from './both.js';
 import { describeInstalled } from './installed.js';
 
 // The conformance tests of ops hold every kernel to its definition, at sizes where that takes no time. Here are the
 // sizes at which our kernels go to work in parts, on several threads; there they must be what ops composes on the cpu.
-
-function normal<T extends tf.Tensor>(seed: number, shape: number[]): T {
-  return rng(seed).normal(shape) as T;
-}
-
-/** What `f` and its gradients give on a backend, as numbers. */
-async function on(
-  backend: 'cpu' | 'tensorflow',
-  f: (...inputs: tf.Tensor[]) => tf.Tensor,
-  shapes: number[][],
-): Promise<Float32Array[]> {
-  await (backend === 'cpu' ? tf.setBackend('cpu') : useNode());
-  return tf.tidy(() => {
-    const inputs = shapes.map((shape, i) => normal(i + 1, shape));
-    const y = f(...inputs);
-    const dy = normal(99, y.shape);
-    return [y, ...tf.grads(f)(inputs, dy)].map((tensor) => tensor.dataSync<'float32'>());
-  });
-}
-
-async function expectSame(f: (...inputs: tf.Tensor[]) => tf.Tensor, ...shapes: number[][]): Promise<void> {
-  const expected = await on('cpu', f, shapes);
-  const actual = await on('tensorflow', f, shapes);
-  expected.forEach((values, i) => {
-    // Sums of a hundred thousand float32 numbers lose digits on either side.
-    const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-    expectAllClose(actual[i]!, values, { relative: 1e-4, absolute: 2e-5 * largest });
-  });
-}
 
 describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
   beforeAll(async () => {
@@ -83,35 +54,6 @@ describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
       [3, 4, queries, depth],
       [3, 4, keys, depth],
       [3, 4, keys, depth],
-    );
-  });
-
-  it.each<[string, number, number | { top: number; bottom: number; left: number; right: number }]>([
-    ['the padding that TensorFlow calls SAME', 1, 1],
-    ['none, VALID', 1, 0],
-    ['a step of two, padded as PyTorch does', 2, 1],
-    ['a step of two, padded as TensorFlow does', 2, { top: 0, bottom: 1, left: 0, right: 1 }],
-  ])('conv2d and its gradients with %s', async (_name, stride, padding) => {
-    await expectSame(
-      (x, weight, bias) =>
-        conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, bias as tf.Tensor1D, { stride, padding }),
-      [2, 14, 14, 16],
-      [3, 3, 16, 24],
-      [24],
-    );
-  });
-
-  it.each([true, false])('conv2d with a residual, and a bias: %s', async (hasBias) => {
-    await expectSame(
-      (x, weight, residual, bias) =>
-        conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, hasBias ? (bias as tf.Tensor1D) : undefined, {
-          padding: 1,
-          residual: residual as tf.Tensor4D,
-        }),
-      [3, 33, 33, 2],
-      [3, 3, 2, 22],
-      [3, 33, 33, 22],
-      ...(hasBias ? [[22]] : []),
     );
   });
 

@@ -17,8 +17,10 @@ export const opsKernels: readonly KernelConfig[] = [
     convolveFilterGradient(room, x, dy, geometry(x.shape, attrs.filterShape, attrs)),
   ),
   kernel('DiffusionLinear', (room, { x, weight, bias }) => {
-    const y = room.output([x.shape[0]!, weight.shape[1]!]);
-    product(room, y, x, weight, { bias });
+    const [inputs, outputs] = weight.shape as [number, number];
+    const rows = sizeOf(x.shape) / inputs;
+    const y = room.output([...x.shape.slice(0, -1), outputs]);
+    product(room, { ...y, shape: [rows, outputs] }, { ...x, shape: [rows, inputs] }, weight, { bias });
     return y;
   }),
   kernel('DiffusionBiasGrad', (room, { dy }) => {

@@ -56,11 +56,11 @@ export interface Kernels {
     attrs: Conv2DAttrs & { filterShape: number[] };
     outputs: [dweight: Tensor4D];
   };
-  /** y = x weight + bias: x `[rows, in]`, weight `[in, out]`, bias `[out]`. Composed of `_FusedMatMul`. */
+  /** y = x weight + bias: x `[…, in]`, weight `[in, out]`, bias `[out]`. Composed of `_FusedMatMul`. */
   DiffusionLinear: {
-    inputs: { x: Tensor2D; weight: Tensor2D; bias?: Tensor1D };
+    inputs: { x: Tensor; weight: Tensor2D; bias?: Tensor1D };
     attrs: Record<never, never>;
-    outputs: [y: Tensor2D];
+    outputs: [y: Tensor];
   };
   /** The gradient for a bias: the sum of dy `[…, C]` over all axes but the last, `[C]`. */
   DiffusionBiasGrad: {

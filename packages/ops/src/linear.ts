@@ -18,35 +18,41 @@ export function linear(x: tf.Tensor, weight: tf.Tensor2D, bias?: tf.Tensor1D): t
       `bias must be [${weight.shape[1]}] for weight [${weight.shape}], not [${bias.shape}]`,
     );
   }
-  return tf.tidy(() => {
-    const rows = tf.reshape(x, [-1, size]) as tf.Tensor2D;
-    const [y] = kernel({ x: rows, weight, ...(bias && { bias }) }, {});
-    return tf.reshape(y, [...x.shape.slice(0, -1), weight.shape[1]]);
-  });
+  return kernel({ x, weight, ...(bias && { bias }) }, {})[0];
 }
 
 const kernel = defineKernel(
   'DiffusionLinear',
   ({ x, weight, bias }) => {
-    const [rows, inputs] = x.shape;
-    const outputs = weight.shape[1];
+    const [inputs, outputs] = weight.shape;
     const y: tf.Tensor = tf.engine().runKernel(
       tf._FusedMatMul,
       {
-        a: tf.reshape(x, [1, rows, inputs]),
+        a: tf.reshape(x, [1, -1, inputs]),
         b: tf.reshape(weight, [1, inputs, outputs]),
         ...(bias && { bias }),
       },
       { transposeA: false, transposeB: false, activation: 'linear' },
     );
-    return [tf.reshape(y, [rows, outputs])];
+    return [tf.reshape(y, [...x.shape.slice(0, -1), outputs])];
   },
   {
     inputsToSave: ['x', 'weight'],
-    gradFunc: (dy, [x, weight]) => ({
-      x: () => matMul(dy as tf.Tensor2D, weight as tf.Tensor2D, false, true),
-      weight: () => matMul(x as tf.Tensor2D, dy as tf.Tensor2D, true, false),
-      bias: () => biasGrad(dy as tf.Tensor2D),
-    }),
+    gradFunc: (dys, [x, weight]) => {
+      const dy = dys as tf.Tensor;
+      return {
+        x: () => {
+          const dx = matMul(matrix(dy), weight as tf.Tensor2D, false, true);
+          return x!.rank === 2 ? dx : tf.reshape(dx, x!.shape);
+        },
+        weight: () => matMul(matrix(x!), matrix(dy), true, false),
+        bias: () => biasGrad(dy),
+      };
+    },
   },
 );
+
+/** `[…, columns]` as `[rows, columns]`. */
+function matrix(t: tf.Tensor): tf.Tensor2D {
+  return (t.rank === 2 ? t : tf.reshape(t, [-1, t.shape[t.rank - 1]!])) as tf.Tensor2D;
+}

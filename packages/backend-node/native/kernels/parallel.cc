@@ -1,6 +1,7 @@
 #include "parallel.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -9,6 +10,30 @@
 namespace diffusion {
 namespace {
 
+// Kernels follow each other in less time than it takes to wake a thread: it looks out for the next one before it sleeps.
+constexpr auto LOOK_OUT = std::chrono::microseconds(100);
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Looks out for a condition, in vain if false.
+template <class Condition>
+bool lookOut(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + LOOK_OUT;
+  do {
+    for (int i = 0; i < 16; i++) {
+      if (condition()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -16,18 +41,24 @@ class Pool {
   }
 
   void run(int64_t count, const std::function<void(int64_t)> &work) {
+    bool isAsleep;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       work_ = &work;
       count_ = count;
       next_ = 0;
       round_++;
+      isAsleep = sleeping_ > 0;
     }
-    wake_.notify_all();
+    if (isAsleep) wake_.notify_all();
     drain(work, count);
     // A helper that has not woken up by now is not waited for.
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      work_ = nullptr;
+    }
+    if (lookOut([this] { return helping_ == 0; })) return;
     std::unique_lock<std::mutex> lock(mutex_);
-    work_ = nullptr;
     done_.wait(lock, [this] { return helping_ == 0; });
   }
 
@@ -38,10 +69,14 @@ class Pool {
 
   void help() {
     uint64_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return work_ != nullptr && round_ != seen; });
+      lookOut([&] { return round_ != seen; });
+      std::unique_lock<std::mutex> lock(mutex_);
+      sleeping_++;
+      wake_.wait(lock, [&] { return round_ != seen; });
+      sleeping_--;
       seen = round_;
+      if (work_ == nullptr) continue;
       helping_++;
       const auto &work = *work_;
       const int64_t count = count_;
@@ -57,8 +92,9 @@ class Pool {
   const std::function<void(int64_t)> *work_ = nullptr;
   int64_t count_ = 0;
   std::atomic<int64_t> next_{0};
-  uint64_t round_ = 0;
-  int helping_ = 0;
+  std::atomic<uint64_t> round_{0};
+  std::atomic<int> helping_{0};
+  int sleeping_ = 0;
 };
 
 }  // namespace

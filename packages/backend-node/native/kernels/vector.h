@@ -40,7 +40,8 @@ inline void store(float *to, Vec v, int64_t n) {
   }
 }
 
-inline Vec all(float x) { return Vec{} + x; }
+// x − 0 is x for every x, so that nothing is left of it; x + 0 is not, where x is −0.
+inline Vec all(float x) { return x - Vec{}; }
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline float sum(Vec v) {
