@@ -39,7 +39,7 @@ let stopper: AbortController | undefined;
 let ended: Promise<void> = Promise.resolve();
 
 /** Loads the data, and what was stored; `batch` counts for a run that has not begun. */
-export async function openDigits(batch: number): Promise<void> {
+export async function openDigits(batch = 64): Promise<void> {
   if (digits.training) return;
   digits.opening ||= 'Opening';
   try {

@@ -277,6 +277,15 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.getByRole('img', { name: 'Ten digits drawn by the network' }).waitFor();
     await page.getByRole('button', { name: 'Train' }).waitFor();
     expect(await page.getByRole('alert').count()).toBe(0);
+    // They go out again as they came in, and can be sampled from, also in a later visit.
+    const again = page.waitForEvent('download', (file) => file.suggestedFilename() === 'model.safetensors');
+    await page.getByRole('button', { name: 'Export' }).click();
+    expect(readFileSync(await (await again).path())).toEqual(weights);
+    await page.goto(`${lab.url}#/sample?steps=ancestral:1,ddim:1,dpmSolverPlusPlus:1`);
+    await page.reload();
+    await page.getByRole('button', { name: 'My digits' }).click();
+    await page.getByTestId('model').filter({ hasText: 'Model: my run on digits' }).waitFor();
+    await drawn(page, [1, 1, 1]);
     expect(errors).toEqual([]);
     await close();
   });

@@ -81,10 +81,9 @@ const network = unet(DIGIT_MODEL);
 const forward = gaussianDiffusion(cosine({ steps: DIGIT_RUN.process.schedule.steps }));
 let session: Session | undefined;
 
-/** The weights that the run on digits has come to, or undefined before it has any. */
+/** The averaged weights of the run on digits, or undefined before it has any. */
 export function trainedDigits(): Params | undefined {
-  if (session === undefined || session.state.step === 0) return undefined;
-  return session.state.ema ?? session.state.params;
+  return session?.state.ema;
 }
 
 export const digitsJobs: Handlers<DigitsJobs> = {
