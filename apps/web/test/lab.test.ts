@@ -74,6 +74,29 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
+  it('plays the forward process from its beginning to its end, and not from before it', async () => {
+    const { page, errors, close } = await lab.visit('forward?t=0', { reducedMotion: 'no-preference' });
+    await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();
+    const times = page.evaluate(() => {
+      const slider = document.querySelector<HTMLInputElement>('input[aria-valuetext^="t ="]')!;
+      const seen: number[] = [];
+      return new Promise<number[]>((resolve) => {
+        new MutationObserver(() => {
+          seen.push(Number(slider.getAttribute('aria-valuetext')!.slice(4)));
+          if (seen.at(-1) === 999) resolve(seen);
+        }).observe(slider, { attributeFilter: ['aria-valuetext'] });
+      });
+    });
+    await page.getByRole('button', { name: 'Play' }).click();
+    const seen = await times;
+    expect(seen.length).toBeGreaterThan(5);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(seen[0]).toBeGreaterThanOrEqual(0);
+    expect(await page.getByRole('alert').count()).toBe(0);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
   it('noises a picture of the visitor, in colour, and says of another file that it is none', async () => {
     const { page, errors, close } = await lab.visit('forward?t=0&T=1000');
     // Left half red, right half blue.
