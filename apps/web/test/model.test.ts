@@ -124,6 +124,7 @@ describe('a spoken number', () => {
 describe('the ticks of a logarithmic axis', () => {
   it('are round, and at least three however near or far its ends are', () => {
     expect(logTicks(0.0008, 1.2)).toEqual([0.001, 0.01, 0.1, 1]);
+    expect(logTicks(0.0043, 0.66)).toEqual([0.01, 0.03, 0.1, 0.3]);
     expect(logTicks(0.12, 1.1)).toEqual([0.2, 0.5, 1]);
     expect(logTicks(0.22, 1.15)).toEqual([0.3, 0.5, 0.7, 1]);
     expect(logTicks(0.13, 0.26)).toEqual([0.15, 0.2, 0.25]);

@@ -2,7 +2,7 @@
 const FEW = 3;
 const MOST_POWERS = 5;
 /** What the powers of ten are multiplied by, the coarsest first. */
-const DIGITS = [[1], [1, 2, 5], [1, 2, 3, 5, 7]] as const;
+const DIGITS = [[1], [1, 3], [1, 2, 5], [1, 2, 3, 5, 7]] as const;
 
 /** Round numbers from `min` to `max` for a logarithmic axis, a handful of them however far the two lie apart. */
 export function logTicks(min: number, max: number): number[] {
