@@ -74,6 +74,38 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
+  it('draws its curves from side to side, also on a phone and in the dark', async () => {
+    const { page, errors, close } = await lab.visit('forward', { colorScheme: 'light' });
+    await page.evaluate(() => document.fonts.ready);
+    /** Of each plot's columns the part that has the colour of its curve. */
+    const covered = (): Promise<number[]> =>
+      page.evaluate(() =>
+        [...document.querySelectorAll<HTMLCanvasElement>('.plots canvas')].map((canvas) => {
+          const { width, height } = canvas;
+          const { data } = canvas.getContext('2d')!.getImageData(0, 0, width, height);
+          const columns = Array.from({ length: width }, (_, x) =>
+            Array.from({ length: height }, (_, y) => 4 * (y * width + x)).some(
+              (i) => data[i + 3]! > 100 && data[i + 2]! - data[i]! > 60,
+            ),
+          );
+          return columns.filter(Boolean).length / width;
+        }),
+      );
+    for (const [width, colorScheme] of [
+      [1280, 'light'],
+      [1280, 'dark'],
+      [390, 'dark'],
+      [390, 'light'],
+    ] as const) {
+      await page.setViewportSize({ width, height: 844 });
+      await page.emulateMedia({ colorScheme });
+      await expect.poll(async () => Math.min(...(await covered())), { timeout: 20_000 }).toBeGreaterThan(0.7);
+      expect((await covered()).length).toBe(3);
+    }
+    expect(errors).toEqual([]);
+    await close();
+  });
+
   it('plays the forward process from its beginning to its end, and not from before it', async () => {
     const { page, errors, close } = await lab.visit('forward?t=0', { reducedMotion: 'no-preference' });
     await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();
