@@ -2,11 +2,13 @@
 // for its mean and variance, or for the sums of its gradient, and once for the result.
 //
 // Rows are joined to lines of many vectors, a whole number of them whatever the number of channels; what is known of
-// each column of a line lies in a table, a record for every four columns.
+// each column of a line lies in a table, a record for every four columns. Four lines are worked on side by side: they
+// share what is read from the table, and while one waits for a quotient the others go on. They are a quarter of the image
+// apart, so that the processor sees four streams that it can read ahead.
 
 import { BIASED, constantTable, EVEN, GREATEST, LEAST, MINUS_LOG2E, ODD, ONE } from './constants';
-import { sigmoid4, siluSlope4 } from './math';
-import { clear, copy, F, least, roundUp, V } from './vector';
+import { sigmoid4, sigmoidOfPower, siluSlope4 } from './math';
+import { clear, copy, F, greatestLane, least, roundUp, V } from './vector';
 
 // The fields of a record, each four floats.
 const MEAN: usize = 0;
@@ -14,14 +16,27 @@ const FACTOR: usize = 16;
 const SHIFT: usize = 32;
 const SUM: usize = 48;
 const SUM2: usize = 64;
-const RECORD: usize = 80;
+/** SHIFT where x is not centred first. */
+const SHIFT0: usize = 80;
+const RECORD: usize = 96;
+
+// What is done with a normalised image. SiLU of a tame one is faster.
+const NONE: i32 = 0;
+const SILU: i32 = 1;
+const TAME: i32 = 2;
 
 /** A line has so many floats or more, if the image does. */
 const LINE: usize = 128;
-/** Lines that are added up in float32 before float64 takes over. */
-const BLOCK: usize = 128;
+/** Lines that are added up in float32, four at a time, before float64 takes over. */
+const BLOCK: usize = 512;
 /** Beyond so many variances the square of a missed mean costs the variance more digits than a second pass is worth. */
 const FAR: f64 = 16;
+/**
+ * An image is tame if every mean is within so many deviations of zero, so that float32 need not subtract it first, and
+ * nothing is normalised to more than REACH, where σ needs its ends.
+ */
+const NEAR: f64 = 4;
+const REACH: f64 = 80;
 
 /** Columns of a line: whole rows, and whole vectors if there is more than one line. */
 function columnsOf(rows: usize, channels: usize): usize {
@@ -33,6 +48,14 @@ function columnsOf(rows: usize, channels: usize): usize {
 /** Bytes of scratch for images of rows × channels. */
 export function groupNormScratch(rows: usize, channels: usize): usize {
   return tableSize(columnsOf(rows, channels)) + 16 * channels + 3 * V;
+}
+
+/** The bytes between four lines that are worked on side by side: a quarter of what there is. */
+@inline
+function quarterOf(bytes: usize, line: usize): usize {
+  // An odd number of lines, since all four would share a set of the cache if they were a multiple of 4 KiB apart.
+  const lines = bytes / line / 4;
+  return (lines & 1 ? lines : lines - 1) * line;
 }
 
 @inline
@@ -53,6 +76,7 @@ function repeat(table: usize, channels: usize, columns: usize): void {
     f32.store(to, f32.load(from, MEAN), MEAN);
     f32.store(to, f32.load(from, FACTOR), FACTOR);
     f32.store(to, f32.load(from, SHIFT), SHIFT);
+    f32.store(to, f32.load(from, SHIFT0), SHIFT0);
   }
 }
 
@@ -78,16 +102,41 @@ function flush(table: usize, channels: usize, columns: usize, size: usize, total
   }
 }
 
-/** Σ d and Σ d² of d = x − MEAN over x … end, lines one after the other. */
-function addDeviations(x: usize, end: usize, line: usize, table: usize): void {
+/** Σ d and Σ d² of d = x − MEAN over x … end, lines one after the other; the result is at least d² and `largest`. */
+function addDeviations(x: usize, end: usize, line: usize, table: usize, largest: v128): v128 {
+  while (x + 4 * line <= end) {
+    const quarter = quarterOf(end - x, line);
+    const quarterEnd = x + quarter;
+    while (x < quarterEnd) {
+      const lineEnd = x + line;
+      for (let p = table; x < lineEnd; x += V, p += RECORD) {
+        const mean = v128.load(p, MEAN);
+        const d0 = f32x4.sub(v128.load(x), mean);
+        const d1 = f32x4.sub(v128.load(x + quarter), mean);
+        const d2 = f32x4.sub(v128.load(x + 2 * quarter), mean);
+        const d3 = f32x4.sub(v128.load(x + 3 * quarter), mean);
+        const sum = f32x4.add(f32x4.add(d0, d1), f32x4.add(d2, d3));
+        const sum01 = f32x4.add(f32x4.mul(d0, d0), f32x4.mul(d1, d1));
+        const sum23 = f32x4.add(f32x4.mul(d2, d2), f32x4.mul(d3, d3));
+        const sum2 = f32x4.add(sum01, sum23);
+        v128.store(p, f32x4.add(v128.load(p, SUM), sum), SUM);
+        v128.store(p, f32x4.add(v128.load(p, SUM2), sum2), SUM2);
+        largest = f32x4.pmax(largest, sum2);
+      }
+    }
+    x += 3 * quarter;
+  }
   while (x < end) {
     const lineEnd = least(x + line, end);
     for (let p = table; x < lineEnd; x += V, p += RECORD) {
       const d = f32x4.sub(v128.load(x), v128.load(p, MEAN));
+      const d2 = f32x4.mul(d, d);
       v128.store(p, f32x4.add(v128.load(p, SUM), d), SUM);
-      v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.mul(d, d)), SUM2);
+      v128.store(p, f32x4.add(v128.load(p, SUM2), d2), SUM2);
+      largest = f32x4.pmax(largest, d2);
     }
   }
+  return largest;
 }
 
 /** The last 1 … 3 numbers of an image as a vector, with means in the other lanes: what makes no difference to a sum. */
@@ -96,10 +145,14 @@ function pad(to: usize, x: usize, count: usize, p: usize): void {
   copy(to, x, count);
 }
 
-/** Σ d and Σ d² of d = x − MEAN over an image, for every group: at `totals` in float64, the second behind the first. */
+/**
+ * Σ d and Σ d² of d = x − MEAN over an image, for every group: at `totals` in float64, the second behind the first. The
+ * result is at least the largest |d|.
+ */
 function deviations(
   x: usize, count: usize, channels: usize, groups: usize, columns: usize, means: usize, table: usize, totals: usize,
-): void {
+): f64 {
+  let largest = f32x4.splat(0);
   const size = channels / groups;
   for (let c: usize = 0; c < channels; c++) f32.store(column(table, c), f32.load(means + (c / size) * F), MEAN);
   repeat(table, channels, columns);
@@ -107,16 +160,17 @@ function deviations(
   const line = columns * F;
   const end = x + (count & ~3) * F;
   for (; x < end; x += BLOCK * line) {
-    addDeviations(x, least(x + BLOCK * line, end), line, table);
+    largest = addDeviations(x, least(x + BLOCK * line, end), line, table, largest);
     flush(table, channels, columns, size, totals);
   }
   if (count & 3) {
     const spare = totals + 16 * channels;
     const p = lastRecord(table, count, columns);
     pad(spare, end, count & 3, p);
-    addDeviations(spare, spare + V, line, p);
+    largest = addDeviations(spare, spare + V, line, p, largest);
     flush(table, channels, columns, size, totals);
   }
+  return Math.sqrt(<f64>greatestLane(largest));
 }
 
 /** The record of the numbers that do not fill the last vector. */
@@ -173,37 +227,41 @@ export function groupNorm(
       for (let c = g * size; c < (g + 1) * size; c++) sum += <f64>f32.load(x + c * F);
       f32.store(means + g * F, <f32>(sum / <f64>size));
     }
-    deviations(x, count, channels, groups, columns, means, table, totals);
+    let largest = deviations(x, count, channels, groups, columns, means, table, totals);
     if (isFar(totals, groups, members, epsilon)) {
       for (let g: usize = 0; g < groups; g++) {
         f32.store(means + g * F, <f32>(<f64>f32.load(means + g * F) + f64.load(totals + g * 8) / members));
       }
-      deviations(x, count, channels, groups, columns, means, table, totals);
+      largest = deviations(x, count, channels, groups, columns, means, table, totals);
     }
+    let isTame = true;
     for (let g: usize = 0; g < groups; g++) {
       const missed = f64.load(totals + g * 8) / members;
       const mean = <f64>f32.load(means + g * F) + missed;
       const variance = f64.load(totals + (groups + g) * 8) / members - missed * missed;
-      const rounded = <f32>mean;
       const inverse = 1 / Math.sqrt(variance + epsilon);
-      f32.store(means + g * F, rounded);
+      f32.store(means + g * F, <f32>mean);
       f32.store(inverses + g * F, <f32>inverse);
+      isTame = isTame && Math.abs(mean) * inverse <= NEAR;
       for (let c = g * size; c < (g + 1) * size; c++) {
         const gain = <f64>f32.load(scale + c * F) * inverse;
-        // What float32 loses of the mean matters where that is many deviations from zero.
-        const shift = <f64>f32.load(offset + c * F) - (mean - <f64>rounded) * gain;
+        const shift = <f64>f32.load(offset + c * F);
+        isTame = isTame && Math.abs(gain) * (largest + Math.abs(missed)) + Math.abs(shift) <= REACH;
         const at = column(table, c);
-        f32.store(at, rounded, MEAN);
+        f32.store(at, <f32>mean, MEAN);
         f32.store(at, <f32>gain, FACTOR);
-        f32.store(at, <f32>shift, SHIFT);
+        // What float32 loses of the mean matters where that is many deviations from zero.
+        f32.store(at, <f32>(shift - (mean - <f64>(<f32>mean)) * gain), SHIFT);
+        f32.store(at, <f32>(shift - mean * gain), SHIFT0);
       }
     }
     repeat(table, channels, columns);
-    normalise(x, x + whole, y, line, table, silu);
+    const kind = silu ? (isTame ? TAME : SILU) : NONE;
+    normalise(x, x + whole, y, line, table, kind);
     if (rest !== 0) {
       const p = lastRecord(table, count, columns);
       pad(spare, x + whole, rest, p);
-      normalise(spare, spare + V, spare, line, p, silu);
+      normalise(spare, spare + V, spare, line, p, kind);
       copy(y + whole, spare, rest);
     }
     x += count * F;
@@ -216,21 +274,22 @@ export function groupNorm(
 }
 
 @inline
-function normalised(x: usize, p: usize): v128 {
-  const centred = f32x4.sub(v128.load(x), v128.load(p, MEAN));
-  return f32x4.add(f32x4.mul(centred, v128.load(p, FACTOR)), v128.load(p, SHIFT));
+function normalised(x: usize, mean: v128, factor: v128, shift: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), mean), factor), shift);
 }
 
 /** y from x … end, lines one after the other. */
-function normalise(x: usize, end: usize, y: usize, line: usize, table: usize, silu: bool): void {
-  if (silu) {
+function normalise(x: usize, end: usize, y: usize, line: usize, table: usize, kind: i32): void {
+  if (kind === TAME) {
+    normaliseTame(x, end, y, line, table);
+  } else if (kind === SILU) {
     normaliseSilu(x, end, y, line, table);
-    return;
-  }
-  while (x < end) {
-    const lineEnd = least(x + line, end);
-    for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
-      v128.store(y, normalised(x, p));
+  } else {
+    while (x < end) {
+      const lineEnd = least(x + line, end);
+      for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
+        v128.store(y, normalised(x, v128.load(p, MEAN), v128.load(p, FACTOR), v128.load(p, SHIFT)));
+      }
     }
   }
 }
@@ -246,8 +305,49 @@ function normaliseSilu(x: usize, end: usize, y: usize, line: usize, table: usize
   while (x < end) {
     const lineEnd = least(x + line, end);
     for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
-      const z = normalised(x, p);
+      const z = normalised(x, v128.load(p, MEAN), v128.load(p, FACTOR), v128.load(p, SHIFT));
       v128.store(y, f32x4.mul(z, sigmoid4(z, rate, greatest, smallest, biased, even, odd)));
+    }
+  }
+}
+
+/** `normaliseSilu` of a tame image. */
+function normaliseTame(x: usize, end: usize, y: usize, line: usize, table: usize): void {
+  const k = constantTable();
+  const rate = v128.load(k, MINUS_LOG2E);
+  const biased = v128.load(k, BIASED);
+  const even = v128.load(k, EVEN);
+  const odd = v128.load(k, ODD);
+  while (x + 4 * line <= end) {
+    const quarter = quarterOf(end - x, line);
+    const quarterEnd = x + quarter;
+    while (x < quarterEnd) {
+      const lineEnd = x + line;
+      for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
+        const factor = v128.load(p, FACTOR);
+        const shift = v128.load(p, SHIFT0);
+        const z0 = f32x4.add(f32x4.mul(v128.load(x), factor), shift);
+        const z1 = f32x4.add(f32x4.mul(v128.load(x + quarter), factor), shift);
+        const z2 = f32x4.add(f32x4.mul(v128.load(x + 2 * quarter), factor), shift);
+        const z3 = f32x4.add(f32x4.mul(v128.load(x + 3 * quarter), factor), shift);
+        const y0 = f32x4.mul(z0, sigmoidOfPower(f32x4.mul(z0, rate), biased, even, odd));
+        const y1 = f32x4.mul(z1, sigmoidOfPower(f32x4.mul(z1, rate), biased, even, odd));
+        const y2 = f32x4.mul(z2, sigmoidOfPower(f32x4.mul(z2, rate), biased, even, odd));
+        const y3 = f32x4.mul(z3, sigmoidOfPower(f32x4.mul(z3, rate), biased, even, odd));
+        v128.store(y, y0);
+        v128.store(y + quarter, y1);
+        v128.store(y + 2 * quarter, y2);
+        v128.store(y + 3 * quarter, y3);
+      }
+    }
+    x += 3 * quarter;
+    y += 3 * quarter;
+  }
+  while (x < end) {
+    const lineEnd = least(x + line, end);
+    for (let p = table; x < lineEnd; x += V, y += V, p += RECORD) {
+      const z = f32x4.add(f32x4.mul(v128.load(x), v128.load(p, FACTOR)), v128.load(p, SHIFT0));
+      v128.store(y, f32x4.mul(z, sigmoidOfPower(f32x4.mul(z, rate), biased, even, odd)));
     }
   }
 }
@@ -378,6 +478,46 @@ function siluSlopes(dy: usize, x: usize, end: usize, dx: usize, line: usize, tab
   const even = v128.load(k, EVEN);
   const odd = v128.load(k, ODD);
   const one = v128.load(k, ONE);
+  while (x + 4 * line <= end) {
+    const quarter = quarterOf(end - x, line);
+    const quarterEnd = x + quarter;
+    while (x < quarterEnd) {
+      const lineEnd = x + line;
+      for (let p = table; x < lineEnd; x += V, dy += V, dx += V, p += RECORD) {
+        const mean = v128.load(p, MEAN);
+        const factor = v128.load(p, FACTOR);
+        const shift = v128.load(p, SHIFT);
+        const c0 = f32x4.sub(v128.load(x), mean);
+        const c1 = f32x4.sub(v128.load(x + quarter), mean);
+        const c2 = f32x4.sub(v128.load(x + 2 * quarter), mean);
+        const c3 = f32x4.sub(v128.load(x + 3 * quarter), mean);
+        const z0 = f32x4.add(f32x4.mul(c0, factor), shift);
+        const z1 = f32x4.add(f32x4.mul(c1, factor), shift);
+        const z2 = f32x4.add(f32x4.mul(c2, factor), shift);
+        const z3 = f32x4.add(f32x4.mul(c3, factor), shift);
+        const s0 = siluSlope4(z0, sigmoid4(z0, rate, greatest, smallest, biased, even, odd), one);
+        const s1 = siluSlope4(z1, sigmoid4(z1, rate, greatest, smallest, biased, even, odd), one);
+        const s2 = siluSlope4(z2, sigmoid4(z2, rate, greatest, smallest, biased, even, odd), one);
+        const s3 = siluSlope4(z3, sigmoid4(z3, rate, greatest, smallest, biased, even, odd), one);
+        const dz0 = f32x4.mul(v128.load(dy), s0);
+        const dz1 = f32x4.mul(v128.load(dy + quarter), s1);
+        const dz2 = f32x4.mul(v128.load(dy + 2 * quarter), s2);
+        const dz3 = f32x4.mul(v128.load(dy + 3 * quarter), s3);
+        const sum = f32x4.add(f32x4.add(dz0, dz1), f32x4.add(dz2, dz3));
+        const sum01 = f32x4.add(f32x4.mul(dz0, c0), f32x4.mul(dz1, c1));
+        const sum23 = f32x4.add(f32x4.mul(dz2, c2), f32x4.mul(dz3, c3));
+        v128.store(p, f32x4.add(v128.load(p, SUM), sum), SUM);
+        v128.store(p, f32x4.add(v128.load(p, SUM2), f32x4.add(sum01, sum23)), SUM2);
+        v128.store(dx, f32x4.mul(dz0, factor));
+        v128.store(dx + quarter, f32x4.mul(dz1, factor));
+        v128.store(dx + 2 * quarter, f32x4.mul(dz2, factor));
+        v128.store(dx + 3 * quarter, f32x4.mul(dz3, factor));
+      }
+    }
+    x += 3 * quarter;
+    dy += 3 * quarter;
+    dx += 3 * quarter;
+  }
   while (x < end) {
     const lineEnd = least(x + line, end);
     for (let p = table; x < lineEnd; x += V, dy += V, dx += V, p += RECORD) {
@@ -399,10 +539,33 @@ function putSlope(dx: usize, p: usize, dz: v128, centred: v128, factor: v128): v
 
 /** dx += FACTOR (x − MEAN) + SHIFT. */
 function centre(x: usize, end: usize, dx: usize, line: usize, table: usize): void {
+  while (x + 4 * line <= end) {
+    const quarter = quarterOf(end - x, line);
+    const quarterEnd = x + quarter;
+    while (x < quarterEnd) {
+      const lineEnd = x + line;
+      for (let p = table; x < lineEnd; x += V, dx += V, p += RECORD) {
+        const mean = v128.load(p, MEAN);
+        const factor = v128.load(p, FACTOR);
+        const shift = v128.load(p, SHIFT);
+        const d0 = f32x4.add(v128.load(dx), normalised(x, mean, factor, shift));
+        const d1 = f32x4.add(v128.load(dx + quarter), normalised(x + quarter, mean, factor, shift));
+        const d2 = f32x4.add(v128.load(dx + 2 * quarter), normalised(x + 2 * quarter, mean, factor, shift));
+        const d3 = f32x4.add(v128.load(dx + 3 * quarter), normalised(x + 3 * quarter, mean, factor, shift));
+        v128.store(dx, d0);
+        v128.store(dx + quarter, d1);
+        v128.store(dx + 2 * quarter, d2);
+        v128.store(dx + 3 * quarter, d3);
+      }
+    }
+    x += 3 * quarter;
+    dx += 3 * quarter;
+  }
   while (x < end) {
     const lineEnd = least(x + line, end);
     for (let p = table; x < lineEnd; x += V, dx += V, p += RECORD) {
-      v128.store(dx, f32x4.add(v128.load(dx), normalised(x, p)));
+      const step = normalised(x, v128.load(p, MEAN), v128.load(p, FACTOR), v128.load(p, SHIFT));
+      v128.store(dx, f32x4.add(v128.load(dx), step));
     }
   }
 }

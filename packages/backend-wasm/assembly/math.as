@@ -37,7 +37,12 @@ export function exp4(x: v128, k: usize): v128 {
 export function sigmoid4(
   x: v128, rate: v128, greatest: v128, smallest: v128, biased: v128, even: v128, odd: v128,
 ): v128 {
-  const t = f32x4.pmax(f32x4.pmin(f32x4.mul(x, rate), greatest), smallest);
+  return sigmoidOfPower(f32x4.pmax(f32x4.pmin(f32x4.mul(x, rate), greatest), smallest), biased, even, odd);
+}
+
+/** 1 / (1 + 2ᵗ) for t from −126 to 128. */
+@inline
+export function sigmoidOfPower(t: v128, biased: v128, even: v128, odd: v128): v128 {
   const n = f32x4.nearest(t);
   // The low bits of n + 1.5 · 2²³ + 127 are n + 127, the exponent of 2ⁿ; that of 2¹²⁸ is that of ∞.
   const power = i32x4.shl(f32x4.add(n, biased), 23);

@@ -51,6 +51,13 @@ export function sumLanes(v: v128): f32 {
 }
 
 @inline
+export function greatestLane(v: v128): f32 {
+  return max(
+    max(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)), max(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
+@inline
 export function roundUp(n: usize, multiple: usize): usize {
   return ((n + multiple - 1) / multiple) * multiple;
 }

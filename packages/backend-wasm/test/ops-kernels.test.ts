@@ -229,20 +229,47 @@ it('groupNorm is that of the cpu backend with and without SiLU and modulation, a
     runs,
   ));
 
-it('groupNorm is that of the cpu backend on images of many blocks, and so are its gradients', () =>
-  expectSameOnBoth(
-    () =>
-      withGradients(
-        (x, scale, offset) =>
-          groupNorm(x!, scale as tf.Tensor1D, offset as tf.Tensor1D, {
-            groups: 5,
-            epsilon: 1e-5,
-            activation: 'silu',
-          }),
-        [normal(1, [2, 67, 61, 5]), normal(2, [5]), normal(3, [5])],
-      ),
-    5e-5,
-  ));
+it.each([
+  ['about zero', 0, 1],
+  ['many deviations from zero', 30, 1],
+  ['normalised to where σ ends', 0, 60],
+])(
+  'groupNorm is that of the cpu backend on images of many blocks %s, and so are its gradients',
+  (_, mean, gain) =>
+    expectSameOnBoth(
+      () =>
+        withGradients(
+          (x, scale, offset) =>
+            groupNorm(x!, scale as tf.Tensor1D, offset as tf.Tensor1D, {
+              groups: 5,
+              epsilon: 1e-5,
+              activation: 'silu',
+            }),
+          [tf.add(normal(1, [2, 167, 161, 5]), mean), tf.mul(normal(2, [5]), gain), normal(3, [5])],
+        ),
+      5e-5,
+    ),
+);
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  'groupNorm lets %d through to its own group and no other',
+  async (value) => {
+    await useWasm();
+    const x = tf.buffer([1, 30, 30, 8], 'float32', normal(1, [1, 30, 30, 8]).dataSync<'float32'>());
+    x.set(value, 0, 17, 3, 5);
+    const y = tf.tidy(() =>
+      groupNorm(x.toTensor(), tf.ones([8]), tf.zeros([8]), {
+        groups: 4,
+        epsilon: 1e-5,
+        activation: 'silu',
+      }).dataSync(),
+    );
+    y.forEach((number, i) => {
+      const isInGroup = i % 8 === 4 || i % 8 === 5;
+      expect(Number.isNaN(number), `number ${i}`).toBe(isInGroup);
+    });
+  },
+);
 
 it('attention is that of the cpu backend, and so are its gradients', () =>
   fc.assert(
