@@ -100,12 +100,14 @@ export const planeRuns = $state<{ list: PlaneRun[]; shown: PlaneRun | undefined 
   shown: undefined,
 });
 
-/** Starts a run and shows it; the oldest one makes room. */
-export function startRun(config: PlaneConfig): PlaneRun {
+/** Starts a run and shows it; `instead`, and the oldest one where there are too many, make room. */
+export function startRun(config: PlaneConfig, instead?: PlaneRun): PlaneRun {
   for (const run of planeRuns.list) run.pause();
   const run = new PlaneRun(config);
   // One that was left before its first look has nothing to compare.
-  const looked = planeRuns.list.filter(({ error, evaluation }) => error === '' && evaluation !== undefined);
+  const looked = planeRuns.list.filter(
+    (old) => old !== instead && old.error === '' && old.evaluation !== undefined,
+  );
   const list = [...looked, run].slice(-MAX_RUNS);
   forget(planeRuns.list.filter((old) => !list.includes(old)));
   planeRuns.list = list;

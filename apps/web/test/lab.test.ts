@@ -458,6 +458,12 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     expect(sum).toBeCloseTo(await value('bound'), 3);
     await page.locator('.katex').first().waitFor();
     expect(await violations(page)).toEqual([]);
+    // On a phone, too, every formula is whole.
+    await page.setViewportSize({ width: 390, height: 844 });
+    const formulas = page.getByRole('group', { name: 'Formula' });
+    const cut = (all: Element[]): boolean[] =>
+      all.map(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth);
+    expect(await formulas.evaluateAll(cut)).toEqual(new Array(7).fill(false));
     expect(errors).toEqual([]);
     await close();
   });
