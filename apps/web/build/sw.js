@@ -3,6 +3,7 @@ const name = `lab-${version}`;
 /** Asked of the host, since the browser may hold a page of the build before. */
 const fresh = (file) => new Request(file, { cache: 'no-cache' });
 
+// A new build waits until no page of the one before is open, which still needs its own files.
 addEventListener('install', (event) => {
   event.waitUntil(
     (async () => {
@@ -10,7 +11,6 @@ addEventListener('install', (event) => {
       await cache.addAll(pages.map(fresh));
       // What of the data does not come now is stored when somebody asks for it.
       await Promise.allSettled(data.map((file) => cache.add(fresh(file))));
-      await skipWaiting();
     })(),
   );
 });

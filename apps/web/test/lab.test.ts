@@ -377,23 +377,36 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
-  it('refuses a corrupt checkpoint by name, and keeps the model it has', async () => {
+  it('refuses a corrupt checkpoint that is dropped, keeps the model it has, and takes a whole one', async () => {
     const { page, errors, close } = await lab.visit('sample?steps=ancestral:1,ddim:1,dpmSolverPlusPlus:1');
     await page.getByTestId('model').filter({ hasText: 'Model: the shipped model' }).waitFor();
-    // As if both files were dropped on the page.
-    await page.evaluate(async () => {
-      const [weights, config] = await Promise.all(
-        ['model.safetensors', 'config.json'].map(async (name) => (await fetch(`checkpoint/${name}`)).blob()),
+    /** Drops weights, as many bytes as there are of them or fewer, and their config.json on the page. */
+    const drop = (name: string, bytes?: number): Promise<void> =>
+      page.evaluate(
+        async (weightsFile) => {
+          const [weights, config] = await Promise.all(
+            ['model.safetensors', 'config.json'].map(async (file) =>
+              (await fetch(`checkpoint/${file}`)).blob(),
+            ),
+          );
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([weights!.slice(0, weightsFile.bytes)], weightsFile.name));
+          dataTransfer.items.add(new File([config!], 'config.json'));
+          document.body.dispatchEvent(
+            new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }),
+          );
+        },
+        { name, bytes },
       );
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([weights!.slice(0, 5000)], 'cut.safetensors'));
-      dataTransfer.items.add(new File([config!], 'config.json'));
-      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
-    });
+    await drop('cut.safetensors', 5000);
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('alert').textContent()).toMatch(/bytes/);
     expect(await page.getByTestId('model').textContent()).toContain('the shipped model');
     expect(await violations(page)).toEqual([]);
+    await drop('ema.safetensors');
+    await page.getByTestId('model').filter({ hasText: 'Model: ema.safetensors, 280,881 weights' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await drawn(page, [1, 1, 1]);
     expect(errors).toEqual([]);
     await close();
   });
