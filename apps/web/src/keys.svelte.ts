@@ -17,16 +17,20 @@ export function useKeys(mine: KeyActions): void {
   });
 }
 
+/** What does something of its own with space; a slider and a chosen radio button do not. */
+const TAKES_SPACE =
+  'button, a, summary, select, textarea, [contenteditable], input:not([type=range], [type=radio]:checked)';
+const TAKES_ARROWS = 'input, select, textarea, [role=slider], [contenteditable]';
+
 /** Keys that a control under the focus uses itself are left to it. */
 export function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target as HTMLElement;
-  if (target.closest('input, select, textarea, [role=slider], [contenteditable]')) return;
-  if (event.key === ' ' && !target.closest('button, a, summary')) {
-    if (actions.run === undefined) return;
-    actions.run();
+  if (event.key === ' ') {
+    if (actions.run === undefined || target.closest(TAKES_SPACE)) return;
+    if (!event.repeat) actions.run();
   } else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
-    if (actions.scrub === undefined) return;
+    if (actions.scrub === undefined || target.closest(TAKES_ARROWS)) return;
     actions.scrub(event.key === 'ArrowLeft' ? -1 : 1);
   } else return;
   event.preventDefault();
