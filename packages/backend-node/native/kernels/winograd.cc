@@ -180,7 +180,8 @@ void transformFilter(const Filter &filter, float *u) {
     for (int64_t panel = 0; panel < panels; panel++) {
       for (int64_t c = begin; c < end; c++) {
         float *const to = u + (panel * filter.channels + c) * PANEL;
-        for (int64_t lane = 0; lane < PANEL; lane += LANES) {
+        // The second vector of a narrow panel is never read.
+        for (int64_t lane = 0; lane < std::min(PANEL, filter.outChannels - panel * PANEL); lane += LANES) {
           Vec taps[9], points[POINTS];
           filter.load(c, panel * PANEL + lane, taps);
           transform<3, PATCH>(filterLine, taps, points);
