@@ -2,7 +2,7 @@
 
 import { hasNode, useNode } from '@diffusion-ts/backend-node';
 import * as tf from '@tensorflow/tfjs-core';
-import { emit, wanted } from '../measure.js';
+import { emit, turn, wanted } from '../measure.js';
 import { measureUnet, networkUnderTest } from '../unet.js';
 
 if (!hasNode()) throw new Error('not installed: run `npm run native`');
@@ -22,6 +22,7 @@ if (wanted('unet step 64')) {
 
 /** How much the process grows while it trains, from step 20 on; and what it and tfjs hold at a few steps. */
 function measureGrowth(name, batch) {
+  turn(name);
   const network = networkUnderTest();
   const at = {};
   for (let step = 1; step <= 500; step++) {
