@@ -27,18 +27,22 @@ export function emit(row) {
 export function turn(name) {
   if (process.env.BENCH_TURNS === undefined) return;
   console.log(JSON.stringify({ turn: name }));
-  readSync(0, Buffer.alloc(1));
+  // Whoever gives the turns has gone.
+  if (readSync(0, Buffer.alloc(1)) === 0) process.exit(1);
 }
 
 /** Prints the median time of `f` as one case, if it is wanted. `f` may be asynchronous. */
 export async function measure(name, f) {
   if (!wanted(name)) return;
   turn(name);
-  // Three runs let the engine compile; short ones are repeated until the clock can see them.
-  for (let i = 0; i < 3; i++) await f();
+  // A second, and three runs, let the engine compile; short runs are repeated for a tenth of one.
+  let count = 0;
   const start = now();
-  await f();
-  const repeats = Math.max(1, Math.ceil(20 / Math.max(1e-3, now() - start)));
+  while (count < 3 || now() - start < 1000) {
+    await f();
+    count++;
+  }
+  const repeats = Math.ceil((100 * count) / (now() - start));
   const times = [];
   for (let run = 0; run < 9; run++) {
     turn(name);

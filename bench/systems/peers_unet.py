@@ -33,7 +33,8 @@ def turn(name):
     """Waits until no other system computes."""
     if "BENCH_TURNS" in os.environ:
         print(json.dumps({"turn": name}), flush=True)
-        sys.stdin.readline()
+        if not sys.stdin.readline():
+            sys.exit(1)
 
 
 def measure(name, f):
@@ -41,11 +42,11 @@ def measure(name, f):
     if only not in name:
         return
     turn(name)
-    for _ in range(3):
+    start, count = now(), 0
+    while count < 3 or now() - start < 1:
         f()
-    start = now()
-    f()
-    repeats = max(1, int(20e-3 / max(1e-6, now() - start)) + 1)
+        count += 1
+    repeats = int(0.1 * count / (now() - start)) + 1
     times = []
     for _ in range(9):
         turn(name)

@@ -26,12 +26,16 @@ export async function compileAddons(
   folder: string,
 ): Promise<Pick<Build, 'process' | 'addon'>> {
   const module = ['-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION', '-I', join(napi, 'include')];
-  const binding = [...module, '-O2', '-w', '-I', tfjsNode, '-DNODE_GYP_MODULE_NAME=tfjs_binding'];
+  const binding = [
+    ...[...module, '-O2', '-w', '-I', tfjsNode, '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
+    '-DTFE_NewContext=diffusion_new_context',
+  ];
   const kernels = join(NATIVE, 'kernels');
   const units = [
     { source: join(NATIVE, 'process.cc'), flags: [...module, '-O2', '-Wall'] },
     { source: join(tfjsNode, 'binding', 'tfjs_backend.cc'), flags: binding },
     { source: join(tfjsNode, 'binding', 'tfjs_binding.cc'), flags: binding },
+    { source: join(NATIVE, 'new-context.cc'), flags: ['-O2', '-Wall'] },
     ...(await readdir(kernels))
       .filter((name) => name.endsWith('.cc'))
       .map((name) => ({ source: join(kernels, name), flags: name === 'random.cc' ? EXACT : OPTIMISED })),
