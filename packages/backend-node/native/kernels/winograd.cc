@@ -150,7 +150,7 @@ int64_t blockOf(int64_t tiles, int64_t channels) {
   return std::max<int64_t>(1, std::min(block, (tiles + threads() - 1) / threads()));
 }
 
-// The place of a tap in the filter that the gradient for the input sees: turned by half a turn, channels exchanged.
+// A filter as it is, or as the gradient for the input sees it: turned by half a turn, its channels exchanged.
 struct Filter {
   const float *w;
   int64_t channels, outChannels;
