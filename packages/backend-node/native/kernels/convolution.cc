@@ -1,5 +1,7 @@
 #include "convolution.h"
 
+#include <algorithm>
+
 #include "op.h"
 
 namespace diffusion {

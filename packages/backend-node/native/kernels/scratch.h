@@ -13,10 +13,11 @@ class Scratch {
   float *of(int64_t floats) {
     if (floats > size_) {
       std::free(data_);
-      data_ = nullptr;
-      size_ = (floats + 15) / 16 * 16;
-      data_ = static_cast<float *>(std::aligned_alloc(64, size_ * sizeof(float)));
+      size_ = 0;
+      const int64_t rounded = (floats + 15) / 16 * 16;
+      data_ = static_cast<float *>(std::aligned_alloc(64, rounded * sizeof(float)));
       if (data_ == nullptr) throw std::bad_alloc();
+      size_ = rounded;
     }
     return data_;
   }

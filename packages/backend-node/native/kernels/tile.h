@@ -1,7 +1,6 @@
 // The heart of every product: a tile of ROWS × PANEL numbers of C that stays in the registers while k passes by.
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
 #include "vector.h"
