@@ -1,7 +1,7 @@
 // The reference U-Net on the active backend of tfjs.
 
 import { unet } from '@diffusion-ts/models';
-import { adamW } from '@diffusion-ts/ops';
+import { adamWStep } from '@diffusion-ts/ops';
 import { disposeParams, mapParams, rng, valueAndGrad } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { referenceUnet } from './cases.js';
@@ -34,7 +34,7 @@ export function networkUnderTest() {
       const { value, grads } = valueAndGrad((p) => tf.mean(tf.square(tf.sub(model.apply(p, x, t), x))))(
         state.params,
       );
-      const next = adamW({
+      const next = adamWStep({
         params: state.params,
         grads,
         m: state.m,
@@ -49,7 +49,7 @@ export function networkUnderTest() {
       });
       value.dataSync();
       for (const tree of [grads, ...Object.values(state)]) disposeParams(tree);
-      tf.dispose([value, next.gradNorm]);
+      tf.dispose([value, next.norms]);
       state = { params: next.params, m: next.m, v: next.v, ema: next.ema };
     },
   };

@@ -1,13 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDiffusersFolder, writeDiffusersFolder } from '@diffusion-ts/checkpoints/node';
-import { disposeParams, type Params } from '@diffusion-ts/tensor';
-import { checkConfig, type Json, readJson } from './config/read.js';
-import type { RunConfig } from './config/schema.js';
+import { type Built, build, isDiscrete, type RunConfig, scheduleOf } from '@diffusion-ts/recipes';
+import { parseConfig } from '@diffusion-ts/recipes/config';
+import { disposeParams, mismatch, type Params } from '@diffusion-ts/tensor';
+import { type Json, readJson } from './config/read.js';
 import { Refusal, sentence } from './errors.js';
-import { type Built, build } from './from-config/build.js';
-import { scheduleOf } from './from-config/process.js';
-import { mismatch } from './run/checkpoint-files.js';
 import { replaceFile } from './run/replace-file.js';
 
 const MODEL = 'config.json';
@@ -32,7 +30,7 @@ export function isDiffusers(folder: string): boolean {
 export async function readDiffusers(folder: string): Promise<Opened> {
   const config = readDiffusersConfig(folder);
   const built = build(config);
-  const { params } = await readDiffusersFolder(modelFolder(folder));
+  const { params } = await readDiffusersFolder(modelFolder(folder), built.network.layouts);
   const problem = mismatch(params, built.network.shapes);
   if (problem === undefined) return { config, built, params };
   disposeParams(params);
@@ -43,7 +41,7 @@ export async function readDiffusers(folder: string): Promise<Opened> {
 export function readDiffusersConfig(folder: string): RunConfig {
   const json = readJson(join(modelFolder(folder), MODEL));
   const ours = join(folder, OURS);
-  const config = checkConfig(
+  const config = parseConfig(
     {
       ...(existsSync(ours) ? readJson(ours) : settingsOf(folder, json)),
       model: { ...json, _class_name: 'UNet2DModel' },
@@ -83,7 +81,7 @@ export async function writeDiffusers(folder: string, config: RunConfig, params: 
   }
   const scheduler = schedulerOf(config.process);
   try {
-    await writeDiffusersFolder(folder, model, params);
+    await writeDiffusersFolder(folder, model, params, { layouts: build(config).network.layouts });
     replaceFile(join(folder, SCHEDULER), `${JSON.stringify(scheduler, null, 2)}\n`);
     replaceFile(join(folder, OURS), `${JSON.stringify(rest, null, 2)}\n`);
   } catch (error) {
@@ -132,9 +130,12 @@ function processOf(scheduler: Json): Json {
 }
 
 function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfig['process']): Json {
-  const { betas } = scheduleOf(schedule);
-  if (predicts === 'previous')
-    throw new Refusal('diffusers has no scheduler for a network that predicts the previous mean.');
+  const built = scheduleOf(schedule);
+  if (!isDiscrete(built)) throw new Refusal(`diffusers' DDPMScheduler has no ${schedule.kind} schedule.`);
+  const { betas } = built;
+  const prediction = keyOf(PREDICTS, predicts);
+  if (prediction === undefined)
+    throw new Refusal(`diffusers' DDPMScheduler has no network that predicts ${predicts}.`);
   const bounds = { beta_start: betas[0], beta_end: betas.at(-1) };
   const isTheirCosine = schedule.kind === 'cosine' && schedule.offset === 0.008 && schedule.maxBeta === 0.999;
   const described =
@@ -149,7 +150,7 @@ function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfi
     _class_name: 'DDPMScheduler',
     num_train_timesteps: betas.length,
     ...described,
-    prediction_type: keyOf(PREDICTS, predicts),
+    prediction_type: prediction,
     variance_type: keyOf(VARIANCES, variance),
     rescale_betas_zero_snr: zeroTerminalSnr,
     clip_sample: true,
@@ -163,6 +164,6 @@ function pick<T>(key: string, table: Readonly<Record<string, T>>, value: unknown
   );
 }
 
-function keyOf<T>(table: Readonly<Record<string, T>>, value: T): string {
-  return Object.keys(table).find((key) => table[key] === value)!;
+function keyOf(table: Readonly<Record<string, string>>, value: string): string | undefined {
+  return Object.keys(table).find((key) => table[key] === value);
 }

@@ -1,3 +1,5 @@
+import { ConfigError } from '@diffusion-ts/recipes';
+
 /** A mistake of the user or the machine that one sentence explains: printed without a stack trace. */
 export class Refusal extends Error {
   readonly exitCode: number;
@@ -41,5 +43,6 @@ export function sentence(error: unknown): string {
 /** Says on stderr what was thrown, in one sentence (with DEBUG set: all of it), and returns the exit code. */
 export function fail(error: unknown): number {
   console.error(process.env.DEBUG ? error : `error: ${sentence(error).replace(/\.?$/, '.')}`);
-  return error instanceof Refusal ? error.exitCode : 1;
+  if (error instanceof Refusal) return error.exitCode;
+  return error instanceof ConfigError ? 2 : 1;
 }

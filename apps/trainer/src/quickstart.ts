@@ -1,16 +1,16 @@
 import { join } from 'node:path';
+import { PRESETS } from '@diffusion-ts/recipes';
 import { startBackend } from './backend.js';
 import { fail } from './errors.js';
 import { interruptible } from './interrupt.js';
-import { mnist } from './presets/mnist.js';
-import { quickstart } from './quickstart-run.js';
+import { quickstart } from './runs/quickstart-run.js';
 
 const interrupt = interruptible(() => console.error('\nStopping; the next quickstart goes on from here.'));
 try {
   await startBackend('wasm');
   await quickstart({
     run: join('runs', 'quickstart'),
-    preset: mnist,
+    preset: PRESETS.mnist,
     seconds: 5 * 60,
     samples: 60,
     testImages: 256,

@@ -1,4 +1,4 @@
-export type { ExactDistribution, ExactPrediction } from './distribution.js';
-export { type AnalyticGaussian, gaussian } from './gaussian.js';
-export type { ExactBound } from './gaussian-bound.js';
-export { type AnalyticGaussianMixture, gaussianMixture } from './gaussian-mixture.js';
+export type { ExactBound } from './exact-bound.js';
+export type { ExactDistribution } from './exact-distribution.js';
+export { type ExactGaussian, exactGaussian } from './exact-gaussian.js';
+export { type ExactGaussianMixture, exactGaussianMixture } from './exact-gaussian-mixture.js';

@@ -56,7 +56,7 @@ export const opsKernels: readonly tf.KernelConfig[] = [
       maxGradNorm ?? -1,
       ...[beta1, 1 - beta1, beta2, 1 - beta2],
       ...[1 - learningRate * weightDecay, learningRate / (1 - beta1 ** step)],
-      ...[1 / Math.sqrt(1 - beta2 ** step), epsilon, emaDecay ?? 0, 1 - (emaDecay ?? 0)],
+      ...[1 / Math.sqrt(1 - beta2 ** step), epsilon, 1 - (emaDecay ?? 0)],
     ]);
     const trees = [...(['param', 'grad', 'm', 'v'] as const), ...(averages ? (['ema'] as const) : [])];
     const tensors = trees.flatMap((tree) => Array.from({ length: count }, (_, i) => inputs[`${tree}${i}`]!));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { adamW, conv2d, groupNorm, scaledDotProductAttention, upsampleNearest } from '@diffusion-ts/ops';
+import { adamWStep, conv2d, groupNorm, scaledDotProductAttention, upsampleNearest } from '@diffusion-ts/ops';
 import type { Params } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
@@ -61,7 +61,7 @@ describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
     await expectSame((x) => upsampleNearest(x as tf.Tensor4D), [4, 9, 7, 18]);
   });
 
-  it('adamW over parameters of one part and of many', async () => {
+  it('adamWStep over parameters of one part and of many', async () => {
     const step = (): Float32Array[] =>
       tf.tidy(() => {
         const tree = (seed: number): Params => ({
@@ -70,7 +70,7 @@ describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
           c: normal(seed + 2, [128, 129]),
         });
         const squares = Object.fromEntries(Object.entries(tree(40)).map(([name, t]) => [name, tf.square(t)]));
-        const { params, m, v, ema, gradNorm } = adamW({
+        const { params, m, v, ema, norms } = adamWStep({
           params: tree(10),
           grads: tree(20),
           m: tree(30),
@@ -83,7 +83,7 @@ describeInstalled('our kernels in TensorFlow, where they work in parts', () => {
           weightDecay: 0.1,
           maxGradNorm: 10,
         });
-        return [gradNorm, ...[params, m, v, ema!].flatMap((tree) => Object.values(tree))].map((tensor) =>
+        return [norms, ...[params, m, v, ema!].flatMap((tree) => Object.values(tree))].map((tensor) =>
           tensor.dataSync<'float32'>(),
         );
       });

@@ -1,6 +1,6 @@
 /** What the compiled kernels export. Every argument is an address, a size or a number; see assembly/. */
 export interface Exports {
-  adamW(list: number, count: number, ...numbers: number[]): void;
+  adamW(list: number, count: number, ...numbers: number[]): number;
   add(a: number, b: number, y: number, count: number): void;
   addRow(x: number, row: number, y: number, rows: number, columns: number): void;
   attention(

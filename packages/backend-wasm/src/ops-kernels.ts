@@ -129,7 +129,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const indices = Array.from({ length: count }, (_, i) => i);
     const trees =
       emaDecay === undefined ? (['param', 'm', 'v'] as const) : (['param', 'm', 'v', 'ema'] as const);
-    const norm = room.output([]);
+    const norms = room.output([2]);
     const outputs = trees.map((tree) => indices.map((i) => room.output(inputs[`${tree}${i}`]!.shape)));
     const list = room.scratch(40 * count);
     // Views are made here, after the last allocation: one that grows the memory kills them.
@@ -143,9 +143,8 @@ export const opsKernels: readonly KernelConfig[] = [
       );
       words[10 * i + 9] = sizeOf(inputs[`param${i}`]!.shape);
     }
-    const gradNorm = Math.fround(Math.sqrt(kernels.squaredNorm(list, count)));
-    new Float32Array(room.buffer(), address(norm), 1)[0] = gradNorm;
-    kernels.adamW(
+    const gradNorm = root(kernels.squaredNorm(list, count));
+    const paramSquares = kernels.adamW(
       list,
       count,
       maxGradNorm === undefined ? 1 : Math.min(1, maxGradNorm / (gradNorm + 1e-6)),
@@ -158,12 +157,17 @@ export const opsKernels: readonly KernelConfig[] = [
       1 / Math.sqrt(1 - beta2 ** step),
       epsilon,
       emaDecay === undefined ? 0 : 1,
-      emaDecay ?? 0,
       1 - (emaDecay ?? 0),
     );
-    return [norm, ...outputs.flat()];
+    new Float32Array(room.buffer(), address(norms), 2).set([gradNorm, root(paramSquares)]);
+    return [norms, ...outputs.flat()];
   }),
 ];
+
+/** The norm of a sum of squares, as in float32: infinite where the sum is. */
+function root(squares: number): number {
+  return Math.fround(Math.sqrt(Math.fround(squares)));
+}
 
 /** The geometry of one of our convolutions, whose padding is stated and whose dilation is 1. */
 function geometry(

@@ -1,12 +1,14 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Params } from '@diffusion-ts/tensor';
+import type { Layouts, Params } from '@diffusion-ts/tensor';
 import { CheckpointError } from './checkpoint-error.js';
-import { paramsFromSafetensors, paramsToSafetensors } from './params.js';
+import { paramsFromTensors, paramsToSafetensors } from './params.js';
+import { type RawTensor, readSafetensors, type Safetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
 const MODEL = 'UNet2DModel';
+const PRESENT_NAMES = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' } as const;
 /** The release whose config keys are written. */
 const DIFFUSERS_VERSION = '0.35.0';
 
@@ -14,36 +16,46 @@ const DIFFUSERS_VERSION = '0.35.0';
 export interface DiffusersFolder {
   /** The JSON object of `config.json`, keys in snake_case as diffusers has them. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** The weights under the names of the state dict, in our layout; the caller disposes them. */
+  /** The weights under the names of the state dict; the caller disposes them. */
   readonly params: Params;
 }
 
 /**
- * Reads a `UNet2DModel` folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`.
+ * Reads a `UNet2DModel` folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`. The weights that
+ * `layouts` names come in our layout, the others as they are; where the network is not known before its config is read,
+ * `layouts` may be a function of it.
  * @throws CheckpointError if a file is missing or malformed, or holds another model.
+ * @example
+ * const { config, params } = await readDiffusersFolder(path, (config) => unet(unetConfig(config)).layouts);
  */
-export async function readDiffusersFolder(path: string): Promise<DiffusersFolder> {
+export async function readDiffusersFolder(
+  path: string,
+  layouts: Layouts | ((config: DiffusersFolder['config']) => Layouts) = {},
+): Promise<DiffusersFolder> {
   const config = parseConfig(join(path, CONFIG), await readOrRefuse(join(path, CONFIG)));
+  const known = typeof layouts === 'function' ? layouts(config) : layouts;
   const weights = join(path, WEIGHTS);
   const bytes = await readOrRefuse(weights);
   try {
-    return { config, params: withPresentNames(paramsFromSafetensors(bytes)) };
+    // The names first: layouts go by the present ones.
+    return { config, params: paramsFromTensors(withPresentNames(readSafetensors(bytes).tensors), known) };
   } catch (error) {
     throw error instanceof CheckpointError ? new CheckpointError(`${weights}: ${error.message}`) : error;
   }
 }
 
 /**
- * Writes a `UNet2DModel` folder that diffusers loads. A folder that does not exist yet appears complete or not at all;
- * in one that does, each of the two files is replaced whole and other files stay.
+ * Writes a `UNet2DModel` folder that diffusers loads, given the `layouts` of the model. A folder that does not exist yet
+ * appears complete or not at all; in one that does, each of the two files is replaced whole and other files stay.
  * @throws CheckpointError if a parameter cannot be stored.
  */
 export async function writeDiffusersFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
   params: Params,
+  { layouts = {} }: { layouts?: Layouts } = {},
 ): Promise<void> {
-  const bytes = await paramsToSafetensors(params, { metadata: { format: 'pt' } });
+  const bytes = await paramsToSafetensors(params, { layouts, metadata: { format: 'pt' } });
   const described = { _diffusers_version: DIFFUSERS_VERSION, ...config, _class_name: MODEL };
   const sorted = Object.fromEntries(Object.entries(described).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
@@ -60,14 +72,19 @@ export async function writeDiffusersFolder(
 }
 
 /** The attention of models that were saved before diffusers 0.17 has other names; diffusers renames it as well. */
-function withPresentNames(params: Params): Params {
-  const present = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' } as const;
-  const rename = (name: string) =>
-    name.replace(
+function withPresentNames(tensors: Safetensors['tensors']): Safetensors['tensors'] {
+  const renamed: Record<string, RawTensor> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const present = name.replace(
       /(?<=\.attentions\.\d+\.)(query|key|value|proj_attn)(?=\.)/,
-      (old) => present[old as keyof typeof present],
+      (old) => PRESENT_NAMES[old as keyof typeof PRESENT_NAMES],
     );
-  return Object.fromEntries(Object.entries(params).map(([name, tensor]) => [rename(name), tensor]));
+    if (Object.hasOwn(renamed, present)) {
+      throw new CheckpointError(`tensor "${present}" is there twice, under its old name and its present one`);
+    }
+    renamed[present] = tensor;
+  }
+  return renamed;
 }
 
 async function moveInto(temporary: string, folder: string): Promise<void> {

@@ -1,3 +1,6 @@
+import type { Layout } from '@diffusion-ts/tensor';
+import { CheckpointError } from './checkpoint-error.js';
+
 type Numbers = Float32Array | Int32Array;
 
 interface Laid<T extends Numbers> {
@@ -5,32 +8,33 @@ interface Laid<T extends Numbers> {
   readonly data: T;
 }
 
-// Axes of PyTorch's layout in ours: convolutions OIHW → HWIO, linear maps [out, in] → [in, out].
-const CONVOLUTION = [2, 3, 1, 0];
-const CONVOLUTION_BACK = [3, 2, 0, 1];
-const LINEAR = [1, 0];
-
-/** A tensor of a PyTorch state dict in our layout. What it is shows in its name and rank. */
-export function fromPyTorch<T extends Numbers>(name: string, shape: readonly number[], data: T): Laid<T> {
-  if (isConvolution(name, shape)) return transpose(shape, data, CONVOLUTION);
-  if (isLinear(name, shape)) return transpose(shape, data, LINEAR);
-  return { shape: [...shape], data };
+/** @throws CheckpointError unless the layout, if there is one, names every axis of the tensor once. */
+export function checkLayout(name: string, shape: readonly number[], layout: Layout | undefined): void {
+  if (layout === undefined) return;
+  if (layout.length === shape.length && layout.toSorted((a, b) => a - b).every((axis, i) => axis === i))
+    return;
+  throw new CheckpointError(
+    `tensor "${name}": the layout [${layout}] is no permutation of the axes of shape [${shape}]`,
+  );
 }
 
-/** The inverse of `fromPyTorch`. */
-export function toPyTorch<T extends Numbers>(name: string, shape: readonly number[], data: T): Laid<T> {
-  if (isConvolution(name, shape)) return transpose(shape, data, CONVOLUTION_BACK);
-  if (isLinear(name, shape)) return transpose(shape, data, LINEAR);
-  return { shape: [...shape], data };
+/** A tensor of ours as PyTorch has it, the layout checked: axis i is axis `layout[i]` of ours. */
+export function toPyTorch<T extends Numbers>(
+  shape: readonly number[],
+  data: T,
+  layout: Layout | undefined,
+): Laid<T> {
+  return layout ? transpose(shape, data, layout) : { shape: [...shape], data };
 }
 
-function isConvolution(name: string, shape: readonly number[]): boolean {
-  return shape.length === 4 && name.endsWith('.weight');
-}
-
-/** An embedding table has rank 2 as well, but is looked up by row in both worlds. */
-function isLinear(name: string, shape: readonly number[]): boolean {
-  return shape.length === 2 && name.endsWith('.weight') && !name.endsWith('embedding.weight');
+/** The inverse of `toPyTorch`. */
+export function fromPyTorch<T extends Numbers>(
+  shape: readonly number[],
+  data: T,
+  layout: Layout | undefined,
+): Laid<T> {
+  const inverse = layout?.map((_, axis) => layout.indexOf(axis));
+  return toPyTorch(shape, data, inverse);
 }
 
 /** Axis i of the result is axis `axes[i]` of the input. */

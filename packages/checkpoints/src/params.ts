@@ -1,34 +1,44 @@
-import type { Params } from '@diffusion-ts/tensor';
+import type { Layout, Layouts, Params } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { CheckpointError } from './checkpoint-error.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.js';
-import { fromPyTorch, toPyTorch } from './layout.js';
-import { type RawTensor, readSafetensors, writeSafetensors } from './safetensors.js';
+import { checkLayout, fromPyTorch, toPyTorch } from './layout.js';
+import { type RawTensor, readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js';
 
 /**
- * The parameters in a safetensors file of a PyTorch state dict, in our layout (convolutions HWIO, linear maps
- * [in, out]): floats as float32, integers as int32. The caller disposes them.
- * @throws CheckpointError if the file is malformed (see `readSafetensors`) or an I64 does not fit in 32 bits.
+ * The parameters in a safetensors file of a PyTorch state dict, floats as float32, integers as int32: those that `layouts`
+ * names in our layout (a model's `layouts`: convolutions HWIO, linear maps [in, out]), the others as they are. The caller
+ * disposes them.
+ * @throws CheckpointError if the file is malformed (see `readSafetensors`), an I64 does not fit in 32 bits, or a tensor
+ * does not have the axes of its layout.
  */
-export function paramsFromSafetensors(bytes: Uint8Array): Params {
-  const { tensors } = readSafetensors(bytes);
+export function paramsFromSafetensors(bytes: Uint8Array, layouts: Layouts = {}): Params {
+  return paramsFromTensors(readSafetensors(bytes).tensors, layouts);
+}
+
+/** The same from the tensors of the file, under whatever names they are to have. */
+export function paramsFromTensors(tensors: Safetensors['tensors'], layouts: Layouts): Params {
   const laid = Object.entries(tensors).map(([name, raw]) => {
-    return [name, fromPyTorch(name, raw.shape, numbersOf(name, raw))] as const;
+    const layout = layoutOf(name, layouts);
+    checkLayout(name, raw.shape, layout);
+    return [name, fromPyTorch(raw.shape, numbersOf(name, raw), layout)] as const;
   });
   return Object.fromEntries(laid.map(([name, { shape, data }]) => [name, tf.tensor(data, shape)]));
 }
 
 /**
- * A safetensors file of the parameters as a PyTorch state dict: floats as `dtype` (F32 unless said otherwise, rounded to
- * the nearest with ties to even), int32 as I32.
- * @throws CheckpointError if a parameter is neither float32 nor int32, or its name cannot be stored.
+ * A safetensors file of the parameters as a PyTorch state dict, those that `layouts` names in PyTorch's layout: floats as
+ * `dtype` (F32 unless said otherwise, rounded to the nearest with ties to even), int32 as I32.
+ * @throws CheckpointError if a parameter is neither float32 nor int32 or does not have the axes of its layout, or its name
+ * cannot be stored.
  */
 export async function paramsToSafetensors(
   params: Params,
   {
+    layouts = {},
     dtype = 'F32',
     metadata = {},
-  }: { dtype?: 'F32' | 'F16' | 'BF16'; metadata?: Record<string, string> } = {},
+  }: { layouts?: Layouts; dtype?: 'F32' | 'F16' | 'BF16'; metadata?: Record<string, string> } = {},
 ): Promise<Uint8Array> {
   if (!['F32', 'F16', 'BF16'].includes(dtype)) {
     throw new CheckpointError(`dtype must be F32, F16 or BF16, not ${dtype}`);
@@ -37,15 +47,22 @@ export async function paramsToSafetensors(
     if (tensor.dtype !== 'float32' && tensor.dtype !== 'int32') {
       throw new CheckpointError(`parameter "${name}" must be float32 or int32, not ${tensor.dtype}`);
     }
+    checkLayout(name, tensor.shape, layoutOf(name, layouts));
   }
   const raw = Object.entries(params).map(async ([name, tensor]): Promise<[string, RawTensor]> => {
-    const { shape, data } = toPyTorch(name, tensor.shape, (await tensor.data()) as Float32Array | Int32Array);
+    const numbers = (await tensor.data()) as Float32Array | Int32Array;
+    const { shape, data } = toPyTorch(tensor.shape, numbers, layoutOf(name, layouts));
     if (data instanceof Int32Array) return [name, { dtype: 'I32', shape, data }];
     if (dtype === 'F16') return [name, { dtype, shape, data: float32ToFloat16(data) }];
     if (dtype === 'BF16') return [name, { dtype, shape, data: float32ToBfloat16(data) }];
     return [name, { dtype: 'F32', shape, data }];
   });
   return writeSafetensors(Object.fromEntries(await Promise.all(raw)), metadata);
+}
+
+/** A file may name a tensor like something that every object has. */
+function layoutOf(name: string, layouts: Layouts): Layout | undefined {
+  return Object.hasOwn(layouts, name) ? layouts[name] : undefined;
 }
 
 function numbersOf(name: string, raw: RawTensor): Float32Array | Int32Array {

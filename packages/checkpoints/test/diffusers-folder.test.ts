@@ -23,9 +23,12 @@ afterAll(() => rmSync(root, { recursive: true }));
 const bytes = (...path: string[]) => readFileSync(join(...path));
 
 it('a folder of diffusers is read and written back: the same weights byte for byte, the same config in the same order', async () => {
-  const { config, params } = await readDiffusersFolder(golden);
+  const layouts = { 'conv_in.weight': [3, 2, 0, 1], 'mid_block.attentions.0.to_q.weight': [1, 0] };
+  const { config, params } = await readDiffusersFolder(golden, layouts);
   expect(config.block_out_channels).toEqual([16, 32]);
-  await writeDiffusersFolder(folder, config, params);
+  expect(params['conv_in.weight']!.shape).toEqual([3, 3, 2, 16]);
+  expect(params['conv_out.weight']!.shape).toEqual([4, 16, 3, 3]);
+  await writeDiffusersFolder(folder, config, params, { layouts });
   disposeParams(params);
   expect(readdirSync(folder).toSorted()).toEqual(['config.json', WEIGHTS]);
   const parsed = (path: string) => Object.entries(JSON.parse(bytes(path, 'config.json').toString()));
@@ -53,6 +56,30 @@ it('the old names of attention are read as the present ones', async () => {
     ['mid_block.attentions.0.group_norm.bias', 4],
     ['key.weight', 9],
   ]);
+});
+
+it('layouts may be a function of the config, and go by the present names', async () => {
+  const old = { 'mid_block.attentions.0.query.weight': tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]) };
+  await writeDiffusersFolder(folder, { norm_num_groups: 4 }, old);
+  disposeParams(old);
+  const { params } = await readDiffusersFolder(folder, (config) =>
+    config.norm_num_groups === 4 ? { 'mid_block.attentions.0.to_q.weight': [1, 0] } : {},
+  );
+  const query = params['mid_block.attentions.0.to_q.weight']!;
+  expect([query.shape, ...query.dataSync()]).toEqual([[3, 2], 1, 4, 2, 5, 3, 6]);
+  disposeParams(params);
+});
+
+it('a tensor that is there under its old name and its present one is refused', async () => {
+  const at = 'mid_block.attentions.0';
+  const twice = { [`${at}.to_q.bias`]: tf.scalar(1), [`${at}.query.bias`]: tf.scalar(2) };
+  await writeDiffusersFolder(folder, {}, twice);
+  disposeParams(twice);
+  await expect(readDiffusersFolder(folder)).rejects.toThrow(
+    new CheckpointError(
+      `${join(folder, WEIGHTS)}: tensor "${at}.to_q.bias" is there twice, under its old name and its present one`,
+    ),
+  );
 });
 
 it('writing into a folder that is there replaces the two files and nothing else', async () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { disposeParams, type Layouts } from '@diffusion-ts/tensor';
 import { expectNoLeak, goldenPath, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
@@ -8,16 +8,30 @@ import {
   float16ToFloat32,
   paramsFromSafetensors,
   paramsToSafetensors,
+  prefixed,
   readSafetensors,
+  unprefixed,
   writeSafetensors,
 } from '../src/index.js';
 
 const weights = readFileSync(goldenPath('unet-class-conditional/diffusion_pytorch_model.safetensors'));
 
+const [CONVOLUTION, LINEAR] = [
+  [3, 2, 0, 1],
+  [1, 0],
+];
+/** Those of the convolutions and linear maps in the file, as its U-Net declares them. */
+const layouts: Layouts = Object.fromEntries(
+  Object.entries(readSafetensors(weights).tensors).flatMap(([name, { shape }]) => {
+    if (shape.length < 2 || name === 'class_embedding.weight') return [];
+    return [[name, shape.length === 4 ? CONVOLUTION! : LINEAR!]];
+  }),
+);
+
 onEachBackend(() => {
   it('a PyTorch file becomes parameters in our layout and the same bytes again', async () => {
     const raw = readSafetensors(weights).tensors;
-    const params = paramsFromSafetensors(weights);
+    const params = paramsFromSafetensors(weights, layouts);
     expect(params['conv_in.weight']!.shape).toEqual([3, 3, 2, 16]);
     expect(params['class_embedding.weight']!.shape).toEqual(raw['class_embedding.weight']!.shape);
     // w[o, i, h, w] of PyTorch is w[h, w, i, o] here.
@@ -25,8 +39,68 @@ onEachBackend(() => {
     expect(params['conv_in.weight']!.dataSync()[((h * 3 + w) * 2 + i) * 16 + o]).toBe(
       raw['conv_in.weight']!.data[((o * 2 + i) * 3 + h) * 3 + w],
     );
-    const written = await paramsToSafetensors(params, { metadata: { format: 'pt' } });
+    const [out, into] = [3, 40];
+    expect(params['time_embedding.linear_1.weight']!.shape).toEqual([16, 64]);
+    expect(params['time_embedding.linear_1.weight']!.dataSync()[out * 64 + into]).toBe(
+      raw['time_embedding.linear_1.weight']!.data[into * 16 + out],
+    );
+    const written = await paramsToSafetensors(params, { layouts, metadata: { format: 'pt' } });
     expect(Buffer.compare(written, weights)).toBe(0);
+    disposeParams(params);
+  });
+
+  it('layouts alone decide: a table, a map and a transposed convolution may bear any name', async () => {
+    const params = {
+      'embedding_table.weight': tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]),
+      map: tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]),
+      'up.weight': tf.tensor4d([1, 2, 3, 4, 5, 6], [1, 3, 2, 1]),
+    };
+    const own = { map: [1, 0], 'up.weight': [2, 3, 0, 1], absent: [1, 0] };
+    const bytes = await paramsToSafetensors(params, { layouts: own });
+    const { tensors } = readSafetensors(bytes);
+    expect(tensors).toEqual({
+      'embedding_table.weight': { dtype: 'F32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+      map: { dtype: 'F32', shape: [3, 2], data: Float32Array.of(1, 4, 2, 5, 3, 6) },
+      'up.weight': { dtype: 'F32', shape: [2, 1, 1, 3], data: Float32Array.of(1, 3, 5, 2, 4, 6) },
+    });
+    const read = paramsFromSafetensors(bytes, own);
+    for (const [name, { shape }] of Object.entries(params)) {
+      expect([name, read[name]!.shape, ...read[name]!.dataSync()]).toEqual([name, shape, 1, 2, 3, 4, 5, 6]);
+    }
+    disposeParams(params);
+    disposeParams(read);
+  });
+
+  it('the moments of an optimizer are laid out like the parameters, under their prefixes', async () => {
+    // As PyTorch has them, and as every run has saved them.
+    const file = writeSafetensors({
+      'm.map.weight': { dtype: 'F32', shape: [3, 2], data: Float32Array.of(1, 4, 2, 5, 3, 6) },
+      'm.class_embedding.weight': { dtype: 'F32', shape: [1, 2], data: Float32Array.of(7, 8) },
+      'v.map.weight': { dtype: 'F32', shape: [3, 2], data: Float32Array.of(9, 0, 9, 0, 9, 0) },
+    });
+    const own = { 'map.weight': [1, 0] };
+    const both = { ...prefixed(own, 'm.'), ...prefixed(own, 'v.') };
+    const moments = paramsFromSafetensors(file, both);
+    const m = unprefixed(moments, 'm.');
+    const v = unprefixed(moments, 'v.');
+    expect(Object.keys(m)).toEqual(['map.weight', 'class_embedding.weight']);
+    expect([m['map.weight']!.shape, ...m['map.weight']!.dataSync()]).toEqual([[2, 3], 1, 2, 3, 4, 5, 6]);
+    expect(Array.from(m['class_embedding.weight']!.dataSync())).toEqual([7, 8]);
+    expect([v['map.weight']!.shape, ...v['map.weight']!.dataSync()]).toEqual([[2, 3], 9, 9, 9, 0, 0, 0]);
+    expect(Buffer.compare(await paramsToSafetensors(moments, { layouts: both }), file)).toBe(0);
+    disposeParams(moments);
+  });
+
+  it('a tensor without the axes of its layout is refused, before one is made and before one is read back', async () => {
+    const params = { 'x.weight': tf.tensor1d([1, 2]) };
+    const bytes = await paramsToSafetensors(params);
+    const before = tf.memory().numTensors;
+    const wrong = new CheckpointError(
+      'tensor "x.weight": the layout [1,0] is no permutation of the axes of shape [2]',
+    );
+    expect(() => paramsFromSafetensors(bytes, { 'x.weight': [1, 0] })).toThrow(wrong);
+    await expect(paramsToSafetensors(params, { layouts: { 'x.weight': [1, 0] } })).rejects.toThrow(wrong);
+    expect(tf.memory().numTensors).toBe(before);
     disposeParams(params);
   });
 
@@ -82,9 +156,9 @@ onEachBackend(() => {
   });
 
   it('reading and writing leave no tensors behind', async () => {
-    await expectNoLeak(() => paramsFromSafetensors(weights));
-    const params = paramsFromSafetensors(weights);
-    await expectNoLeak(() => paramsToSafetensors(params, { dtype: 'F16' }));
+    await expectNoLeak(() => paramsFromSafetensors(weights, layouts));
+    const params = paramsFromSafetensors(weights, layouts);
+    await expectNoLeak(() => paramsToSafetensors(params, { layouts, dtype: 'F16' }));
     disposeParams(params);
   });
 });

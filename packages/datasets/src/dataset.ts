@@ -1,4 +1,4 @@
-import type { Rng } from '@diffusion-ts/tensor';
+import type { Condition, Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Examples that can be asked for by their indices 0 … size − 1. */
@@ -19,14 +19,18 @@ export interface Dataset {
   batch(indices: ArrayLike<number>, random?: Rng): Promise<Batch>;
 }
 
+/** Examples, and what a network is told of each; row i of every tensor belongs to example i. */
 export interface Batch {
   /** float32 `[batch, …shape]`. */
   readonly x0: tf.Tensor;
-  /** int32 `[batch]`, where the dataset has classes. */
-  readonly labels?: tf.Tensor1D;
+  /** `label` int32 `[batch]` where the dataset has classes, each in 0 … classes − 1; whatever else a dataset knows. */
+  readonly condition?: Condition;
 }
 
-/** Throws unless every index is one of 0 … size − 1. */
+/**
+ * Asserts that the indices a batch is asked for are those of examples.
+ * @throws RangeError unless every index is one of 0 … size − 1.
+ */
 export function checkIndices(indices: ArrayLike<number>, size: number): void {
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!;
@@ -36,18 +40,29 @@ export function checkIndices(indices: ArrayLike<number>, size: number): void {
   }
 }
 
-/** The tensors of a batch from its numbers. */
-export function toBatch(
-  values: Float32Array,
-  shape: readonly number[],
-  labels: Int32Array | undefined,
-  count: number,
-): Batch {
+/**
+ * The tensors of a batch from its numbers: the examples one after the other, each of `shape`, and one label for each where
+ * there are classes. The caller disposes them.
+ * @throws RangeError if the values do not divide into examples, or there are not as many labels.
+ */
+export function toBatch(values: Float32Array, shape: readonly number[], labels?: Int32Array): Batch {
+  const each = shape.reduce((product, n) => product * n, 1);
+  const count = values.length / each;
+  if (!Number.isInteger(count)) {
+    throw new RangeError(
+      `values has ${values.length} numbers, expected a multiple of ${each} for examples of shape [${shape.join(', ')}]`,
+    );
+  }
+  if (labels !== undefined && labels.length !== count) {
+    throw new RangeError(
+      `labels has ${labels.length} labels, expected one for each of the ${count} examples`,
+    );
+  }
   const x0 = tf.tensor(values, [count, ...shape], 'float32');
-  return labels === undefined ? { x0 } : { x0, labels: tf.tensor1d(labels, 'int32') };
+  return labels === undefined ? { x0 } : { x0, condition: { label: tf.tensor1d(labels, 'int32') } };
 }
 
-export function disposeBatch(batch: Batch): void {
-  batch.x0.dispose();
-  batch.labels?.dispose();
+/** Disposes every tensor of the batch. */
+export function disposeBatch({ x0, condition }: Batch): void {
+  tf.dispose([x0, ...Object.values(condition ?? {})]);
 }

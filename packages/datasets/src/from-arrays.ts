@@ -56,12 +56,7 @@ export function fromArrays({
           for (let j = 0; j < each; j++) x0[i * each + j] = pixelToUnit(example[j]!);
         else x0.set(example, i * each);
       }
-      return toBatch(
-        x0,
-        shape,
-        ownLabels && Int32Array.from(indices, (index) => ownLabels[index]!),
-        indices.length,
-      );
+      return toBatch(x0, shape, ownLabels && Int32Array.from(indices, (index) => ownLabels[index]!));
     },
   };
 }

@@ -8,6 +8,7 @@ import { type Batch, checkIndices, type Dataset, toBatch } from './dataset.js';
 import { pixelToUnit } from './from-arrays.js';
 import { unreadable } from './read-file.js';
 
+/** How the images of a folder become examples. */
 export interface ImageFolderOptions {
   /** The side of square images; or give `height` and `width`; or neither, where all images have one size already. */
   readonly size?: number;
@@ -60,7 +61,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
           write(pixels, shape, mirrored?.[i] === 1, x0.subarray(i * each, (i + 1) * each));
         }),
       );
-      return toBatch(x0, shape, labels && Int32Array.from(indices, (index) => labels[index]!), count);
+      return toBatch(x0, shape, labels && Int32Array.from(indices, (index) => labels[index]!));
     },
   };
 }

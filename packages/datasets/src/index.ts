@@ -1,12 +1,12 @@
 export { batches } from './batches.js';
 export { checkerboard } from './checkerboard.js';
 export { DataError } from './data-error.js';
-export type { Batch, Dataset } from './dataset.js';
+export { type Batch, checkIndices, type Dataset, disposeBatch, toBatch } from './dataset.js';
 export { fromArrays } from './from-arrays.js';
-export { gaussianMixture } from './gaussian-mixture.js';
 export { fromIdx, type NamedBytes, parseIdx } from './idx.js';
 export { moons } from './moons.js';
 export type { PointsOptions } from './points.js';
+export { ringOfGaussians } from './ring-of-gaussians.js';
 export { spiral } from './spiral.js';
 export { swissRoll } from './swiss-roll.js';
 export { withoutLabels } from './without-labels.js';

@@ -31,10 +31,12 @@ describe('fromArrays', () => {
       labels: [2, 0, 1],
       classes: ['a', 'b', 'c'],
     });
-    const { x0, labels } = await dataset.batch([2, 0]);
-    expect([...x0.dataSync(), ...labels!.dataSync()]).toEqual([30, 10, 1, 2]);
-    expect([labels!.dtype, dataset.classes]).toEqual(['int32', ['a', 'b', 'c']]);
-    expect((await fromArrays({ values: Float32Array.of(1), shape: [1] }).batch([0])).labels).toBeUndefined();
+    const { x0, condition } = await dataset.batch([2, 0]);
+    const label = condition!.label!;
+    expect([...x0.dataSync(), ...label.dataSync()]).toEqual([30, 10, 1, 2]);
+    expect([label.dtype, label.shape, dataset.classes]).toEqual(['int32', [2], ['a', 'b', 'c']]);
+    const plain = fromArrays({ values: Float32Array.of(1), shape: [1] });
+    expect(Object.keys(await plain.batch([0]))).toEqual(['x0']);
   });
 
   it('leaves only the tensors of the batch, which are the caller’s', async () => {

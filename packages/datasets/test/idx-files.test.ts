@@ -31,7 +31,7 @@ describe('idx', () => {
   it('reads labels and the names of their classes', async () => {
     const labels = write('labels', idxBytes([40], new Uint8Array(40).fill(1)));
     const dataset = await idx({ images: write('images', imageFile), labels, classes: ['shirt', 'shoe'] });
-    expect(dataset.classes?.[(await dataset.batch([7])).labels!.dataSync()[0]!]).toBe('shoe');
+    expect(dataset.classes?.[(await dataset.batch([7])).condition!.label!.dataSync()[0]!]).toBe('shoe');
   });
 
   it('leaves only the tensors of the batch', async () => {

@@ -78,13 +78,13 @@ describe('fromIdx', () => {
   it('is a dataset of [height, width, 1] images and their labels', async () => {
     const dataset = fromIdx({ images, labels: named(idxBytes([3], [9, 0, 4]), 'labels.idx') });
     expect([dataset.size, dataset.shape, dataset.classes?.length]).toEqual([3, [2, 2, 1], 10]);
-    const { x0, labels } = await dataset.batch([0, 2]);
+    const { x0, condition } = await dataset.batch([0, 2]);
     expectAllClose(x0, [-1, 1, -0.6, -0.2, ...[5, 6, 7, 8].map((k) => k / 127.5 - 1)], { absolute: 1e-7 });
-    expect([...labels!.dataSync()]).toEqual([9, 4]);
+    expect([...condition!.label!.dataSync()]).toEqual([9, 4]);
   });
 
   it('does without labels', async () => {
-    expect((await fromIdx({ images }).batch([1])).labels).toBeUndefined();
+    expect((await fromIdx({ images }).batch([1])).condition).toBeUndefined();
   });
 
   it('refuses labels that are not as many as the images, naming both files', () => {

@@ -42,10 +42,10 @@ describe('imageFolder', () => {
       undefined,
       [-1, 1],
     ]);
-    const { x0, labels } = await dataset.batch([0, 1]);
+    const { x0, condition } = await dataset.batch([0, 1]);
     const expected = Array.from({ length: 12 }, (_, i) => pixel(i % 4, Math.floor(i / 4)).map(unit)).flat();
     expectAllClose(x0, [...expected, ...expected], { relative: 0, absolute: 1e-6 });
-    expect(labels).toBeUndefined();
+    expect(condition).toBeUndefined();
   });
 
   it('reads JPEG to within its compression', async () => {
@@ -145,8 +145,8 @@ describe('imageFolder', () => {
     writeFileSync(join(folder, '.cache', 'x.png'), 'hidden');
     const dataset = await imageFolder(folder, { channels: 1 });
     expect([dataset.size, dataset.classes]).toEqual([3, ['cat', 'dog']]);
-    const { x0, labels } = await dataset.batch([0, 1, 2]);
-    expect([...labels!.dataSync()]).toEqual([0, 0, 1]);
+    const { x0, condition } = await dataset.batch([0, 1, 2]);
+    expect([...condition!.label!.dataSync()]).toEqual([0, 0, 1]);
     const shades = [0, 4, 8].map((i) => Math.round((x0.dataSync()[i]! + 1) * 127.5));
     expect(shades).toEqual([2, 1, 3]);
   });

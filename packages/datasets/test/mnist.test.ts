@@ -1,7 +1,6 @@
 import { useBackend } from '@diffusion-ts/testing';
-import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Dataset } from '../src/index.js';
+import { type Dataset, disposeBatch } from '../src/index.js';
 import { mnist } from '../src/node.js';
 
 beforeAll(() => useBackend('cpu'));
@@ -18,8 +17,8 @@ async function statistics(dataset: Dataset) {
       sum += pixel;
       squares += pixel * pixel;
     }
-    for (const label of batch.labels!.dataSync()) counts[label]! += 1;
-    tf.dispose([batch.x0, batch.labels!]);
+    for (const label of batch.condition!.label!.dataSync()) counts[label]! += 1;
+    disposeBatch(batch);
   }
   const mean = sum / (dataset.size * 784);
   return { mean, deviation: Math.sqrt(squares / (dataset.size * 784) - mean * mean), counts };
@@ -41,7 +40,7 @@ describe('mnist', () => {
     const { mean, counts } = await statistics(dataset);
     expect(mean).toBeCloseTo(0.1325146, 6);
     expect(counts).toEqual([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-    expect((await dataset.batch([0])).labels!.dataSync()[0]).toBe(7);
+    expect((await dataset.batch([0])).condition!.label!.dataSync()[0]).toBe(7);
   });
 
   it('refuses another split', async () => {

@@ -1,4 +1,4 @@
-import type { Dataset } from '../src/index.js';
+import { type Dataset, disposeBatch } from '../src/index.js';
 
 export interface Point {
   x: number;
@@ -8,11 +8,10 @@ export interface Point {
 
 /** All the points of a 2-D dataset. */
 export async function allPoints(dataset: Dataset): Promise<Point[]> {
-  const { x0, labels } = await dataset.batch(Array.from({ length: dataset.size }, (_, i) => i));
-  const xy = x0.dataSync();
-  const classes = labels?.dataSync();
-  x0.dispose();
-  labels?.dispose();
+  const batch = await dataset.batch(Array.from({ length: dataset.size }, (_, i) => i));
+  const xy = batch.x0.dataSync();
+  const classes = batch.condition?.label?.dataSync();
+  disposeBatch(batch);
   return Array.from({ length: dataset.size }, (_, i) => ({
     x: xy[2 * i]!,
     y: xy[2 * i + 1]!,

@@ -1,9 +1,9 @@
 import { expectNoLeak, onEachBackend, useBackend } from '@diffusion-ts/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkerboard, gaussianMixture, moons, spiral, swissRoll } from '../src/index.js';
+import { checkerboard, moons, ringOfGaussians, spiral, swissRoll } from '../src/index.js';
 import { allPoints } from './plane.js';
 
-const sets = Object.entries({ checkerboard, gaussianMixture, moons, spiral, swissRoll });
+const sets = Object.entries({ checkerboard, ringOfGaussians, moons, spiral, swissRoll });
 
 describe.each(sets)('%s', (_, make) => {
   beforeAll(() => useBackend('cpu'));

@@ -1,17 +1,23 @@
 import type { NoiseSchedule } from '@diffusion-ts/schedules';
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
+import type { PerExample, Rng } from '@diffusion-ts/tensor';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Distribution } from './distribution.js';
 import type { Gaussian } from './gaussian.js';
 
 /**
- * A fixed process q that turns data x_0 into noise x_T. `Distribution` is what its conditionals are: Gaussian unless
- * said otherwise. Tensors `[batch, …]` of any rank; `t` int32 `[batch]`, one index 0 … steps − 1 per example.
+ * A fixed process q that turns data x_0 into noise x_T. `D` is what its conditionals are: Gaussian unless said otherwise.
+ * Tensors are `[batch, …]` of any rank; a time is one for all or one for each example, on the host.
  */
-export interface ForwardProcess<Distribution = Gaussian> {
+export interface ForwardProcess<D extends Distribution = Gaussian> {
   readonly schedule: NoiseSchedule;
-  /** x_t ~ q(x_t | x_0), made from `noise` of the shape of `x0`. */
-  sample(x0: Tensor, t: Tensor1D, noise: Tensor): Tensor;
-  /** q(x_{t−1} | x_t, x_0). */
-  posterior(x0: Tensor, xt: Tensor, t: Tensor1D): Distribution;
-  /** q(x_T | x_0), T the last index. */
-  prior(x0: Tensor): Distribution;
+  /** The noise that `sample` makes x_t of. */
+  noise(rng: Rng, shape: readonly number[]): Tensor;
+  /** x_t ~ q(x_t | x_0), a function of the noise. */
+  sample(x0: Tensor, t: PerExample, noise: Tensor): Tensor;
+  /** q(x_t | x_0); at `schedule.end` it is what the bound compares with `prior`. */
+  marginal(x0: Tensor, t: PerExample): D;
+  /** q(x_s | x_t, x_0), s of less noise than t. */
+  posterior(x0: Tensor, xt: Tensor, t: PerExample, s: PerExample): D;
+  /** p(x_T), from which the reverse process starts. */
+  prior(shape: readonly number[]): D;
 }

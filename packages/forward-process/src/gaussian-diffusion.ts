@@ -1,53 +1,81 @@
-import type { NoiseSchedule } from '@diffusion-ts/schedules';
-import { lookup } from '@diffusion-ts/tensor';
+import { type Between, between, type NoiseLevel, type NoiseSchedule } from '@diffusion-ts/schedules';
+import { axpby, checkPerExample, mapExamples, type PerExample, zipExamples } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkShape } from './check-shape.js';
-import { checkTimesteps } from './check-timesteps.js';
 import type { ForwardProcess } from './forward-process.js';
+import { gaussian } from './gaussian.js';
 
 /**
- * Gaussian diffusion (Ho et al. 2020, section 2) with the noise schedule given:
+ * Gaussian diffusion (Ho et al. 2020, section 2) on any noise schedule:
  *
- * - `sample`: q(x_t | x_0) = N(√ᾱ_t x_0, (1 − ᾱ_t) I), eq. 4, as √ᾱ_t x_0 + √(1 − ᾱ_t) noise;
- * - `posterior`: q(x_{t−1} | x_t, x_0) = N(μ̃_t(x_t, x_0), β̃_t I), eq. 6 and 7. At index 0 the variance is 0, and
- *   `logVariance` is ln β̃ of index 1 in its place;
- * - `prior`: q(x_T | x_0), with scalar variance 1 − ᾱ_T.
+ * - `sample`: q(x_t | x_0) = N(α_t x_0, σ_t² I), eq. 4, as α_t x_0 + σ_t noise;
+ * - `marginal`: the same as a distribution;
+ * - `posterior`: q(x_s | x_t, x_0), eq. 6 and 7 between any two levels (see `between` of schedules);
+ * - `prior`: N(0, I), or N(0, σ_T² I) where noise grows beyond the data, as in EDM.
  *
- * Every result is a new tensor that belongs to the caller.
- * @throws TypeError if `t` is not int32; RangeError if shapes do not fit.
+ * Every result is a new tensor, or made of new ones, that belong to the caller.
+ * @throws RangeError if shapes do not fit, or the schedule has no such time; TypeError if a time is no number of the host.
  */
 export function gaussianDiffusion(schedule: NoiseSchedule): ForwardProcess {
-  const signal = schedule.alphaBars.map(Math.sqrt);
-  const sigma = schedule.alphaBars.map((alphaBar) => Math.sqrt(1 - alphaBar));
-  const lastAlphaBar = schedule.alphaBars[schedule.steps - 1]!;
+  const at = (t: PerExample, f: (level: NoiseLevel) => number): PerExample =>
+    mapExamples(t, (time) => f(schedule.level(time)));
 
   return {
     schedule,
+    noise: (rng, shape) => rng.normal(shape),
     sample(x0, t, noise) {
-      checkTimesteps('x0', x0, t);
+      checkPerExample('t', t, 'x0', x0);
       checkShape('noise', noise, 'x0', x0);
-      return tf.tidy(() =>
-        tf.add(tf.mul(lookup(signal, t, x0.rank), x0), tf.mul(lookup(sigma, t, x0.rank), noise)),
+      return axpby(
+        at(t, ({ alpha }) => alpha),
+        x0,
+        at(t, ({ sigma }) => sigma),
+        noise,
       );
     },
-    posterior(x0, xt, t) {
-      checkTimesteps('x0', x0, t);
-      checkShape('xt', xt, 'x0', x0);
-      return tf.tidy(() => ({
-        mean: tf.add(
-          tf.mul(lookup(schedule.posteriorMeanCoefX0, t, x0.rank), x0),
-          tf.mul(lookup(schedule.posteriorMeanCoefXt, t, x0.rank), xt),
-        ),
-        variance: lookup(schedule.posteriorVariance, t, x0.rank),
-        logVariance: lookup(schedule.posteriorLogVarianceClipped, t, x0.rank),
-      }));
+    marginal(x0, t) {
+      checkPerExample('t', t, 'x0', x0);
+      const mean = axpby(
+        at(t, ({ alpha }) => alpha),
+        x0,
+        0,
+        x0,
+      );
+      return gaussian({ mean, logVariance: at(t, ({ sigma }) => 2 * Math.log(sigma)) });
     },
-    prior(x0) {
-      return {
-        mean: tf.mul(x0, Math.sqrt(lastAlphaBar)),
-        variance: tf.scalar(1 - lastAlphaBar),
-        logVariance: tf.scalar(Math.log1p(-lastAlphaBar)),
-      };
+    posterior(x0, xt, t, s) {
+      checkPerExample('t', t, 'x0', x0);
+      checkPerExample('s', s, 'x0', x0);
+      checkShape('xt', xt, 'x0', x0);
+      const of = (f: (b: Between) => number): PerExample => betweenExamples(schedule, t, s, f);
+      const mean = axpby(
+        of(({ ofX0 }) => ofX0),
+        x0,
+        of(({ ofXt }) => ofXt),
+        xt,
+      );
+      return gaussian({ mean, logVariance: of(({ variance }) => Math.log(variance)) });
+    },
+    prior(shape) {
+      const { sigma } = schedule.level(schedule.end);
+      return gaussian({ mean: tf.zeros([...shape]), logVariance: 2 * Math.log(Math.max(sigma, 1)) });
     },
   };
+}
+
+/**
+ * A number of what lies between the level at each example's s and that at its t.
+ * @throws RangeError where s is not of less noise than t.
+ */
+function betweenExamples(
+  schedule: NoiseSchedule,
+  t: PerExample,
+  s: PerExample,
+  f: (coefficients: Between) => number,
+): PerExample {
+  return zipExamples(t, s, (t, s) => {
+    const [from, to] = [schedule.level(t), schedule.level(s)];
+    if (to.logSnr > from.logSnr) return f(between(to, from));
+    throw new RangeError(`s is ${s}, expected a time of less noise than t, which is ${t}`);
+  });
 }

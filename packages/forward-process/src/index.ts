@@ -1,5 +1,6 @@
 export { checkShape } from './check-shape.js';
-export { checkTimesteps } from './check-timesteps.js';
+export type { Distribution } from './distribution.js';
 export type { ForwardProcess } from './forward-process.js';
-export type { Gaussian } from './gaussian.js';
+export { type Gaussian, gaussian, logVarianceTensor } from './gaussian.js';
 export { gaussianDiffusion } from './gaussian-diffusion.js';
+export { latent } from './latent.js';

@@ -1,45 +1,36 @@
-import type { Gaussian } from '@diffusion-ts/forward-process';
+import { type Distribution, type Gaussian, logVarianceTensor } from '@diffusion-ts/forward-process';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LogitOfNormalCdf, logitOfErfCdf, logitOfTanhCdf, NORMAL_LIMIT } from './normal-cdf.js';
 
 /**
- * p_θ(x_0 | x_1), the last factor of the bound:
- *
- * - `tanh`, `erf`: for integer data k/127.5 − 1, the mass that the Gaussian gives to the bin of width 1/127.5 around x_0,
- *   the outer bins reaching to infinity (Ho et al. 2020, eq. 13), with the Gaussian's CDF approximated by a tanh, as the
- *   published numbers are, or exact. A mass below 1e-12 counts as 1e-12, as in the published numbers;
- * - `gaussian`: for continuous data, the density of the Gaussian.
+ * ln p_θ(x_0 | x_1) in nats, element by element, from the distribution `p` that the reverse process ends with: the last
+ * factor of the bound.
  */
-export type Decoder = 'tanh' | 'erf' | 'gaussian';
+export type Decoder<D extends Distribution = Gaussian> = (p: D, x0: tf.Tensor) => tf.Tensor;
 
-/** ln p_θ(x_0 | x_1) in nats, element by element, for the Gaussian `p` that the reverse process ends with. */
-export function decoderLogLikelihood(
-  decoder: Decoder,
-  x0: tf.Tensor,
-  p: Pick<Gaussian, 'mean' | 'logVariance'>,
-): tf.Tensor {
-  switch (decoder) {
-    case 'tanh':
-      return binLogMass(logitOfTanhCdf, x0, p);
-    case 'erf':
-      return binLogMass(logitOfErfCdf, x0, p);
-    case 'gaussian':
-      return logDensity(x0, p);
-  }
-}
+/** What the distribution itself says: a density where x_0 is continuous. */
+export const logProb: Decoder<Distribution> = (p, x0) => p.logProb(x0);
+
+/**
+ * For integer data k/127.5 − 1, the mass that the Gaussian gives to the bin of width 1/127.5 around x_0, the outer bins
+ * reaching to infinity (Ho et al. 2020, eq. 13). The Gaussian's CDF is approximated by a tanh, as the published numbers
+ * are, and a mass below 1e-12 counts as 1e-12, as in the published numbers.
+ */
+export const tanhDecoder: Decoder = (p, x0) => binLogMass(logitOfTanhCdf, x0, p);
+
+/** The same with the Gaussian's own CDF. */
+export const erfDecoder: Decoder = (p, x0) => binLogMass(logitOfErfCdf, x0, p);
 
 const HALF_BIN = 1 / 255;
 const LEAST_LOG_MASS = Math.log(1e-12);
 // Between the outermost grey values ±1 and their neighbours.
 const OUTERMOST = 1 - HALF_BIN;
+// As in `gaussian`: a thinner one is a point to the bins, and the inverse of its deviation has no place in float32.
+const LEAST_LOG_VARIANCE = -80;
 
-function binLogMass(
-  logit: LogitOfNormalCdf,
-  x0: tf.Tensor,
-  p: Pick<Gaussian, 'mean' | 'logVariance'>,
-): tf.Tensor {
+function binLogMass(logit: LogitOfNormalCdf, x0: tf.Tensor, p: Gaussian): tf.Tensor {
   return tf.tidy(() => {
-    const inverseDeviation = tf.exp(tf.mul(p.logVariance, -0.5));
+    const inverseDeviation = tf.exp(tf.mul(tf.maximum(logVarianceTensor(p), LEAST_LOG_VARIANCE), -0.5));
     const z = tf.mul(tf.sub(x0, p.mean), inverseDeviation);
     const half = tf.mul(inverseDeviation, HALF_BIN);
     const clip = (edge: tf.Tensor) => tf.clipByValue(edge, -NORMAL_LIMIT, NORMAL_LIMIT);
@@ -55,12 +46,5 @@ function binLogMass(
     const logDifference = tf.log(tf.neg(tf.expm1(tf.neg(width))));
     const mass = tf.sub(logDifference, tf.add(tf.softplus(tf.neg(a)), tf.softplus(b)));
     return tf.maximum(mass, LEAST_LOG_MASS);
-  });
-}
-
-function logDensity(x0: tf.Tensor, p: Pick<Gaussian, 'mean' | 'logVariance'>): tf.Tensor {
-  return tf.tidy(() => {
-    const squares = tf.mul(tf.square(tf.sub(x0, p.mean)), tf.exp(tf.neg(p.logVariance)));
-    return tf.mul(tf.add(tf.add(squares, p.logVariance), Math.log(2 * Math.PI)), -0.5);
   });
 }

@@ -1,10 +1,12 @@
-import type { NetworkOutput } from '@diffusion-ts/reverse-process';
+import { atOnce } from '@diffusion-ts/reverse-process';
 import * as tf from '@tensorflow/tfjs-core';
+import { boundTerm } from './bound-term.js';
+import { logProb } from './decoder.js';
 import type { Loss } from './loss.js';
+import { l2 } from './norm.js';
 import { predictionError, type SimpleOptions } from './simple.js';
-import { stopGradient } from './stop-gradient.js';
-import { boundTerm, type VariationalBoundOptions } from './variational-bound.js';
-import { uniform } from './weighting.js';
+import type { VariationalBoundOptions } from './variational-bound.js';
+import { unweighted } from './weighting.js';
 
 export interface HybridOptions extends SimpleOptions, VariationalBoundOptions {
   /** The weight λ of the bound; default 0.001. */
@@ -16,29 +18,29 @@ export interface HybridOptions extends SimpleOptions, VariationalBoundOptions {
  * times the bound's term at t, in bits per dimension, so at 1000 steps and λ = 0.001 the two are simply added. The bound
  * sees the prediction as a constant: it teaches the variance alone. The parts are returned as `simple` and `bound`
  * (one term, bits per dimension).
- * @throws RangeError where the variance is fixed.
+ * @throws RangeError where the variance is fixed or the schedule has no steps.
  */
 export function hybrid({
   lambda = 0.001,
-  norm = 'l2',
-  weighting = uniform,
-  decoder = 'tanh',
+  norm = l2,
+  weighting = unweighted,
+  decoder = logProb,
 }: HybridOptions = {}): Loss {
-  return (reverse, x0, t, noise, condition) => {
-    if (reverse.variance === 'fixedSmall' || reverse.variance === 'fixedLarge') {
+  return (context) => {
+    const { reverse, x0, t, noise, condition } = context;
+    if (!reverse.variance.learned) {
       throw new RangeError(
-        `the hybrid loss teaches the variance, which must be 'learned' or 'learnedRange', not '${reverse.variance}'`,
+        `the hybrid loss teaches the variance, which must be learnedVariance or learnedRange, not ${reverse.variance.name}`,
       );
     }
     return tf.tidy(() => {
       const xt = reverse.forward.sample(x0, t, noise);
-      const output = reverse.network(xt, t, condition);
-      const target = reverse.target(x0, xt, t, noise);
-      const simple = predictionError(reverse, output.prediction, target, t, norm, weighting);
-      const constantMean: NetworkOutput = { ...output, prediction: stopGradient(output.prediction) };
-      const bound = boundTerm(reverse, x0, xt, t, condition, constantMean, decoder);
+      const evaluation = atOnce(reverse.evaluate(xt, t, condition));
+      const simple = predictionError(context, evaluation, norm, weighting);
+      const constant = evaluation.withConstantPrediction();
+      const bound = boundTerm(reverse.forward, constant, x0, xt, t, decoder);
       return {
-        perExample: tf.add(simple, tf.mul(bound, lambda * reverse.forward.schedule.steps)),
+        perExample: tf.add(simple, tf.mul(bound, lambda * reverse.forward.schedule.steps!)),
         simple,
         bound,
       };

@@ -1,8 +1,20 @@
-export { type Decoder, decoderLogLikelihood } from './decoder.js';
-export { gaussianKl } from './gaussian-kl.js';
+export { priorBits } from './bound-term.js';
+export { type Decoder, erfDecoder, logProb, tanhDecoder } from './decoder.js';
+export { type BoundEstimate, type EstimateBoundOptions, estimateBound } from './estimate-bound.js';
 export { type HybridOptions, hybrid } from './hybrid.js';
-export type { Loss, LossTerms } from './loss.js';
-export { type Norm, type SimpleOptions, simple } from './simple.js';
+export type { Loss, LossContext, LossTerms } from './loss.js';
+export { huber, l1, l2, type Norm } from './norm.js';
+export { type SimpleOptions, simple } from './simple.js';
 export { type VariationalBoundOptions, variationalBound } from './variational-bound.js';
 export { type BoundTerms, type BoundTermsOptions, variationalBoundTerms } from './variational-bound-terms.js';
-export { minSnr, p2, uniform, type Weighting, x0Snr } from './weighting.js';
+export {
+  maxSnrOne,
+  minSnr,
+  p2,
+  sigmoidWeighting,
+  snrPlusOne,
+  softMinSnr,
+  unweighted,
+  type Weighting,
+  x0Snr,
+} from './weighting.js';

@@ -1,12 +1,15 @@
+import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { type Condition, nextTask, type Rng } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
-import type { Decoder } from './decoder.js';
-import { klBits, reconstructionBits, type VariationalBoundOptions } from './variational-bound.js';
+import type * as tf from '@tensorflow/tfjs-core';
+import { priorBits } from './bound-term.js';
+import { logProb } from './decoder.js';
+import { readAndDispose, readBoundTerm } from './read-bits.js';
+import type { VariationalBoundOptions } from './variational-bound.js';
 
 /** The bound of each example, term by term, in bits per dimension; every array is `[batch]`. */
 export interface BoundTerms {
-  /** L_T = KL(q(x_T | x_0) ‖ N(0, I)). */
+  /** L_T = KL(q(x_T | x_0) ‖ p(x_T)). */
   readonly prior: Float32Array;
   /** L_{t−1} for index t = 1 … steps − 1, at entry t − 1. */
   readonly transitions: readonly Float32Array[];
@@ -16,7 +19,7 @@ export interface BoundTerms {
   readonly bitsPerDim: Float64Array;
 }
 
-export interface BoundTermsOptions extends VariationalBoundOptions {
+export interface BoundTermsOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
   readonly condition?: Condition;
   /** Checked before every term. */
   readonly signal?: AbortSignal;
@@ -28,31 +31,28 @@ export interface BoundTermsOptions extends VariationalBoundOptions {
  * The variational bound on −log₂ p_θ(x_0) (Ho et al. 2020, eq. 5) of each example of `x0` `[batch, …]`, term by term, in
  * bits per dimension. Each of the `steps` terms is estimated with one x_t, made with `rng.fork(t)`: an example's terms
  * do not depend on the others in its batch.
- * @throws the signal's reason once it is aborted.
+ * @throws RangeError where the schedule has no steps; the signal's reason once it is aborted.
  */
-export async function variationalBoundTerms(
-  reverse: ReverseProcess,
+export async function variationalBoundTerms<D extends Distribution = Gaussian>(
+  reverse: ReverseProcess<D>,
   x0: tf.Tensor,
   rng: Rng,
-  { decoder = 'tanh', condition, signal, onTerm }: BoundTermsOptions = {},
+  { decoder = logProb, condition, signal, onTerm }: BoundTermsOptions<D> = {},
 ): Promise<BoundTerms> {
-  const { steps } = reverse.forward.schedule;
-  const read = async (bits: tf.Tensor1D): Promise<Float32Array> => {
-    try {
-      return await bits.data<'float32'>();
-    } finally {
-      bits.dispose();
-    }
-  };
-
+  const { forward } = reverse;
+  const steps = stepsOf(reverse);
   signal?.throwIfAborted();
-  const prior = await read(priorBits(reverse, x0));
+  const prior = await readAndDispose(priorBits(forward, x0));
   const terms: Float32Array[] = [];
   for (let t = steps - 1; t >= 0; t--) {
     signal?.throwIfAborted();
-    const bits = await read(termBits(reverse, x0, t, rng, condition, decoder));
-    terms[t] = bits;
-    onTerm?.({ t, bits, done: steps - t, total: steps });
+    const noise = forward.noise(rng.fork(t), x0.shape);
+    try {
+      terms[t] = await readBoundTerm(reverse, x0, t, noise, decoder, condition);
+    } finally {
+      noise.dispose();
+    }
+    onTerm?.({ t, bits: terms[t]!, done: steps - t, total: steps });
     await nextTask();
   }
   const [reconstruction, ...transitions] = terms;
@@ -60,22 +60,10 @@ export async function variationalBoundTerms(
   return { prior, transitions, reconstruction: reconstruction!, bitsPerDim };
 }
 
-function priorBits(reverse: ReverseProcess, x0: tf.Tensor): tf.Tensor1D {
-  return tf.tidy(() => klBits(reverse.forward.prior(x0), { mean: tf.scalar(0), logVariance: tf.scalar(0) }));
-}
-
-function termBits(
-  reverse: ReverseProcess,
-  x0: tf.Tensor,
-  index: number,
-  rng: Rng,
-  condition: Condition | undefined,
-  decoder: Decoder,
-): tf.Tensor1D {
-  return tf.tidy(() => {
-    const t = tf.fill([x0.shape[0]!], index, 'int32') as tf.Tensor1D;
-    const xt = reverse.forward.sample(x0, t, rng.fork(index).normal(x0.shape));
-    const p = reverse.transition(xt, t, condition);
-    return index === 0 ? reconstructionBits(decoder, x0, p) : klBits(reverse.forward.posterior(x0, xt, t), p);
-  });
+/** @throws RangeError where the schedule has none. */
+export function stepsOf<D extends Distribution>({ forward: { schedule } }: ReverseProcess<D>): number {
+  if (schedule.steps !== undefined) return schedule.steps;
+  throw new RangeError(
+    'the bound is a sum over the steps of a schedule, and one of continuous time has none',
+  );
 }

@@ -1,14 +1,26 @@
-import type { Prediction } from '@diffusion-ts/reverse-process';
-import type { NoiseSchedule } from '@diffusion-ts/schedules';
+import type { Coefficients } from '@diffusion-ts/reverse-process';
+import type { NoiseLevel } from '@diffusion-ts/schedules';
 
 /**
- * The weight w_t of each timestep in the simple loss, as a float64 table: it multiplies the error of what the network
- * predicts, whatever that is.
+ * The weight of a noise level in the simple loss: it multiplies the error of what the network predicts. An error of x_0
+ * is `out` times that, so what weighs (error of x_0)² by w weighs (error of the prediction)² by w · out².
  */
-export type Weighting = (schedule: NoiseSchedule, predicts: Prediction) => Float64Array;
+export type Weighting = (level: NoiseLevel, coefficients: Coefficients) => number;
 
-/** L_simple as it stands (Ho et al. 2020, eq. 14): every timestep weighs 1. */
-export const uniform: Weighting = (schedule) => new Float64Array(schedule.steps).fill(1);
+/** L_simple as it stands (Ho et al. 2020, eq. 14): every level weighs 1. Of EDM's prediction, the loss of Karras et al. 2022. */
+export const unweighted: Weighting = () => 1;
+
+/**
+ * The squared error of x_0 weighs SNR (Salimans and Ho 2022, section 4): the same as an unweighted error of ε, whatever
+ * the network predicts.
+ */
+export const x0Snr: Weighting = ofX0((snr) => snr);
+
+/** The squared error of x_0 weighs max(SNR, 1), truncated SNR (Salimans and Ho 2022, section 4): nothing is forgotten in noise. */
+export const maxSnrOne: Weighting = ofX0((snr) => Math.max(snr, 1));
+
+/** The squared error of x_0 weighs SNR + 1 (Salimans and Ho 2022, section 4): an unweighted error of v, whatever is predicted. */
+export const snrPlusOne: Weighting = ofX0((snr) => snr + 1);
 
 /**
  * Min-SNR-γ (Hang et al. 2023): the squared error of x_0 weighs min(SNR, γ). That is min(SNR, γ)/SNR on ε and
@@ -16,8 +28,18 @@ export const uniform: Weighting = (schedule) => new Float64Array(schedule.steps)
  * @throws RangeError if γ is not positive.
  */
 export function minSnr(gamma = 5): Weighting {
-  if (!(gamma > 0)) throw new RangeError(`gamma must be positive, not ${gamma}`);
-  return ofSquaredErrorOfX0((snr) => Math.min(snr, gamma));
+  checkPositive('gamma', gamma);
+  return ofX0((snr) => Math.min(snr, gamma));
+}
+
+/**
+ * Soft min-SNR (Crowson et al. 2024, section 3.4): the squared error of x_0 weighs SNR γ/(SNR + γ), which goes over from
+ * SNR to γ without a kink; γ = 1/σ_d², 4 by default.
+ * @throws RangeError if γ is not positive.
+ */
+export function softMinSnr(gamma = 4): Weighting {
+  checkPositive('gamma', gamma);
+  return ofX0((snr) => gamma / (1 + gamma / snr));
 }
 
 /**
@@ -25,33 +47,26 @@ export function minSnr(gamma = 5): Weighting {
  * @throws RangeError if k is not positive, or γ is negative.
  */
 export function p2({ k = 1, gamma = 1 }: { k?: number; gamma?: number } = {}): Weighting {
-  if (!(k > 0)) throw new RangeError(`k must be positive, not ${k}`);
+  checkPositive('k', k);
   if (!(gamma >= 0)) throw new RangeError(`gamma must not be negative, not ${gamma}`);
-  return ofSquaredErrorOfX0((snr) => snr / (k + snr) ** gamma);
+  return ofX0((snr) => snr / (k + snr) ** gamma);
 }
 
 /**
- * The squared error of x_0 weighs SNR (Salimans and Ho 2022, section 4): the same as an unweighted error of ε, whatever
- * the network predicts.
+ * Sigmoid weighting (Kingma and Gao 2023; Hoogeboom et al. 2024): the squared error of ε weighs s(b − λ), s the logistic
+ * function and λ the log-SNR; b, the bias, moves the weight to noisier levels where it is negative, and is −1 by default.
+ * @throws RangeError if b is not a number.
  */
-export const x0Snr: Weighting = ofSquaredErrorOfX0((snr) => snr);
-
-/** The weighting under which the squared error of x_0 that follows from the prediction weighs `weight(SNR)`. */
-function ofSquaredErrorOfX0(weight: (snr: number) => number): Weighting {
-  return (schedule, predicts) =>
-    schedule.snr.map((snr, t) => weight(snr) / squaredErrorPerX0(schedule, predicts, snr, t));
+export function sigmoidWeighting(bias = -1): Weighting {
+  if (!Number.isFinite(bias)) throw new RangeError(`bias must be a number, not ${bias}`);
+  return ofX0((snr) => 1 / (Math.exp(-bias) + 1 / snr));
 }
 
-/** (error of the prediction)² / (error of x_0)², x_t being given. */
-function squaredErrorPerX0(schedule: NoiseSchedule, predicts: Prediction, snr: number, t: number): number {
-  switch (predicts) {
-    case 'x0':
-      return 1;
-    case 'epsilon':
-      return snr;
-    case 'v':
-      return snr + 1;
-    case 'previous':
-      return schedule.posteriorMeanCoefX0[t]! ** 2;
-  }
+/** The weighting under which the squared error of x_0 that follows from the prediction weighs `weight(SNR)`. */
+function ofX0(weight: (snr: number) => number): Weighting {
+  return ({ logSnr }, { out }) => weight(Math.exp(logSnr)) * out ** 2;
+}
+
+function checkPositive(name: string, value: number): void {
+  if (!(value > 0)) throw new RangeError(`${name} must be positive, not ${value}`);
 }

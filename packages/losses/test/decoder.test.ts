@@ -1,31 +1,36 @@
+import { gaussian } from '@diffusion-ts/forward-process';
 import { expectAllClose, expectNoLeak, goldenGaussian, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { decoderLogLikelihood } from '../src/index.js';
+import { erfDecoder, logProb, tanhDecoder } from '../src/index.js';
 import { expectGradient } from './finite-differences.js';
 import { upperTail } from './upper-tail.js';
 
 const FLOOR = Math.log(1e-12);
-const of = (mean: number, logVariance: number) => ({
-  mean: tf.scalar(mean),
-  logVariance: tf.scalar(logVariance),
-});
+/** Gaussians of one mean and variance, as many as `x0` has elements. */
+const like = (x0: tf.Tensor, mean: number, logVariance: number) =>
+  gaussian({ mean: tf.fill(x0.shape, mean), logVariance });
 const greys = () => tf.sub(tf.div(tf.range(0, 256), 127.5), 1);
+
+const binned = [
+  ['tanh', tanhDecoder],
+  ['erf', erfDecoder],
+] as const;
+const decoders = [...binned, ['logProb', logProb]] as const;
 
 onEachBackend(() => {
   describe.each(goldenGaussian('linear').discretized_gaussian)(
     'the discretised Gaussian of the reference at mean $mean and log-deviation $log_scale',
     ({ mean, log_scale, index, log_prob, log_sum_exp }) => {
-      const p = () => of(mean, 2 * log_scale);
-
       it('has the same mass in each bin by the tanh approximation', () => {
         const x0 = tf.tensor1d(index.map((k) => k / 127.5 - 1));
-        expectAllClose(decoderLogLikelihood('tanh', x0, p()), log_prob);
+        expectAllClose(tanhDecoder(like(x0, mean, 2 * log_scale), x0), log_prob);
       });
 
       it('has all its mass in the 256 bins, approximate or exact', () => {
-        for (const decoder of ['tanh', 'erf'] as const) {
-          const total = tf.logSumExp(decoderLogLikelihood(decoder, greys(), p()));
+        const x0 = greys();
+        for (const [, decoder] of binned) {
+          const total = tf.logSumExp(decoder(like(x0, mean, 2 * log_scale), x0));
           expectAllClose(total, log_sum_exp, { relative: 0, absolute: 5e-6 });
         }
       });
@@ -48,56 +53,98 @@ onEachBackend(() => {
         // Taken in the tail on its own side of the mean, where nothing cancels.
         return Math.log(below > mean ? tail(below) - tail(above) : head(above) - head(below));
       }).map((logMass) => Math.max(logMass, FLOOR));
-      const actual = decoderLogLikelihood('erf', greys(), of(mean, 2 * Math.log(deviation)));
+      const x0 = greys();
+      const actual = erfDecoder(like(x0, mean, 2 * Math.log(deviation)), x0);
       expectAllClose(actual, expected, { relative: 2e-5, absolute: 2e-5 });
     }
   });
 
   it('approximate and exact differ by little where the mass lies', () => {
-    const p = of(0.2, -4);
     const x0 = tf.tensor1d([0, 51, 102, 153].map((k) => k / 127.5));
-    const difference = tf.sub(decoderLogLikelihood('tanh', x0, p), decoderLogLikelihood('erf', x0, p));
+    const p = like(x0, 0.2, -4);
+    const difference = tf.sub(tanhDecoder(p, x0), erfDecoder(p, x0));
     expect(tf.max(tf.abs(tf.slice(difference, 0, 2))).dataSync()[0]).toBeLessThan(0.01);
+    expect(tf.max(tf.abs(difference)).dataSync()[0]).toBeGreaterThan(0.01);
   });
 
-  it('gaussian is the log-density', () => {
-    const actual = decoderLogLikelihood('gaussian', tf.tensor1d([-3, 0.5]), of(1, Math.log(4)));
+  it('the variance may be one for all, one for each example, or one for each element', () => {
+    const x0 = tf.tensor2d([
+      [-1, 0.2],
+      [0.4, 1],
+    ]);
+    const mean = tf.tensor2d([
+      [-0.9, 0.1],
+      [0.5, 1.1],
+    ]);
+    for (const [, decoder] of decoders) {
+      const at = (logVariance: number) => decoder(gaussian({ mean, logVariance }), x0).dataSync();
+      const [wide, thin] = [at(-2), at(-3)];
+      const each = decoder(gaussian({ mean, logVariance: Float64Array.of(-2, -3) }), x0);
+      expectAllClose(each, [wide[0]!, wide[1]!, thin[2]!, thin[3]!]);
+      const logVariance = tf.tensor2d([
+        [-2, -3],
+        [-3, -2],
+      ]);
+      const element = decoder(gaussian({ mean, logVariance }), x0);
+      expectAllClose(element, [wide[0]!, thin[1]!, thin[2]!, wide[3]!]);
+    }
+  });
+
+  it('logProb is the log-density', () => {
+    const x0 = tf.tensor1d([-3, 0.5]);
     const constant = -0.5 * Math.log(2 * Math.PI * 4);
-    expectAllClose(actual, [constant - 2, constant - 0.03125]);
+    expectAllClose(logProb(like(x0, 1, Math.log(4)), x0), [constant - 2, constant - 0.03125]);
   });
 
-  it.each(['tanh', 'erf', 'gaussian'] as const)('%s has the gradient of finite differences', (decoder) => {
+  it.each(decoders)('%s has the gradient of finite differences', (_, decoder) => {
     const x0 = tf.tensor1d([-1, -0.8, 0, 10 / 127.5 - 1, 64 / 127.5, 1]);
     expectGradient(
       ({ mean, logVariance }) =>
-        tf.sum(decoderLogLikelihood(decoder, x0, { mean: mean!, logVariance: logVariance! })) as tf.Scalar,
+        tf.sum(
+          decoder(
+            gaussian({ mean: tf.mul(mean!, tf.ones([6])), logVariance: tf.mul(logVariance!, tf.ones([6])) }),
+            x0,
+          ),
+        ) as tf.Scalar,
       { mean: 0.2, logVariance: -1.5 },
     );
   });
 
-  it.each(['tanh', 'erf'] as const)(
+  it.each(binned)(
     '%s has a finite value and gradient however far the mean, however thin the Gaussian',
-    (decoder) => {
+    (_, decoder) => {
       const x0 = tf.tensor1d([-1, -0.5, 0, 1]);
+      const value = (mean: tf.Tensor, logVariance: tf.Tensor) => decoder(gaussian({ mean, logVariance }), x0);
       const gradient = tf.grads((mean: tf.Tensor, logVariance: tf.Tensor) =>
-        tf.sum(decoderLogLikelihood(decoder, x0, { mean, logVariance })),
+        tf.sum(value(mean, logVariance)),
       );
       for (const mean of [-1e6, -1, 0, 1e6]) {
-        for (const logVariance of [-80, -20, 0, 40]) {
-          const at = [tf.scalar(mean), tf.scalar(logVariance)];
-          const value = decoderLogLikelihood(decoder, x0, { mean: at[0]!, logVariance: at[1]! });
-          expect(tf.min(value).dataSync()[0]).toBeGreaterThan(FLOOR - 1e-5);
-          expect(tf.max(value).dataSync()[0]).toBeLessThanOrEqual(0);
-          for (const slope of gradient(at)) expect(slope.dataSync()[0]).toSatisfy(Number.isFinite);
+        for (const logVariance of [Number.NEGATIVE_INFINITY, -200, -80, -20, 0, 40, 200]) {
+          const at = [tf.fill([4], mean), tf.fill([4], logVariance)];
+          expect(tf.min(value(at[0]!, at[1]!)).dataSync()[0]).toBeGreaterThan(FLOOR - 1e-5);
+          expect(tf.max(value(at[0]!, at[1]!)).dataSync()[0]).toBeLessThanOrEqual(0);
+          for (const slope of gradient(at)) {
+            for (const one of slope.dataSync()) expect(one).toSatisfy(Number.isFinite);
+          }
         }
       }
     },
   );
 
-  it('leaves no tensor behind', async () => {
-    const [x0, p] = [greys(), of(0, 0)];
-    for (const decoder of ['tanh', 'erf', 'gaussian'] as const) {
-      await expectNoLeak(() => decoderLogLikelihood(decoder, x0, p));
+  it('a Gaussian that is all but a point has all its mass in the bin of its mean', () => {
+    const x0 = tf.tensor1d([-1, -0.5, 0, 1]);
+    for (const [, decoder] of binned) {
+      for (const logVariance of [-60, -200, Number.NEGATIVE_INFINITY]) {
+        expectAllClose(decoder(gaussian({ mean: x0, logVariance }), x0), [0, 0, 0, 0]);
+        const missed = decoder(gaussian({ mean: tf.add(x0, 0.1), logVariance }), x0);
+        expectAllClose(missed, [FLOOR, FLOOR, FLOOR, 0]);
+      }
     }
+  });
+
+  it('leaves no tensor behind', async () => {
+    const x0 = greys();
+    const p = like(x0, 0, 0);
+    for (const [, decoder] of decoders) await expectNoLeak(() => decoder(p, x0));
   });
 });

@@ -1,4 +1,4 @@
 export { type MlpConfig, mlp } from './mlp.js';
-export type { Model } from './model.js';
+export type { Accepted, Model } from './model.js';
 export { unet } from './unet.js';
 export { type DownBlockType, type UNetConfig, type UpBlockType, unetConfig } from './unet-config.js';

@@ -1,8 +1,8 @@
 import { silu } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { embeddingLayer, linearLayer } from './layers.js';
+import { linearLayer } from './layers.js';
 import { type Declare, type Forward, type Model, model } from './model.js';
-import { timeEmbedding } from './time-embedding.js';
+import { acceptsClasses, toldEmbedding } from './told-embedding.js';
 
 /** A network for vectors. */
 export interface MlpConfig {
@@ -14,16 +14,17 @@ export interface MlpConfig {
   readonly hidden: number;
   /** How many residual layers. */
   readonly layers: number;
-  /** How many sines and cosines of the timestep. */
+  /** How many sines and cosines of the time: at least one of each. */
   readonly timeFeatures: number;
   /** How many labels there are, one for "no label" included if there is such; null: unconditional. */
   readonly classes: number | null;
 }
 
 /**
- * Residual layers of equal width, each told about the timestep: `[batch, dimensions]` to `[batch, outputs]`. A fresh
+ * Residual layers of equal width, each told about the time: `[batch, dimensions]` to `[batch, outputs]`. A fresh
  * one gives zeros, its last layer being zero.
- * @throws RangeError if a number is not a whole one from 1 on (`classes` may be null) or a key is unknown.
+ * @throws RangeError if a number is not a whole one from 1 on (`timeFeatures` from 2 on; `classes` may be null) or a key is
+ * unknown.
  */
 export function mlp(config: Partial<MlpConfig> & Pick<MlpConfig, 'dimensions'>): Model<MlpConfig> {
   const complete = {
@@ -37,7 +38,7 @@ export function mlp(config: Partial<MlpConfig> & Pick<MlpConfig, 'dimensions'>):
   check(complete);
   return model({
     config: complete,
-    classes: complete.classes,
+    accepts: acceptsClasses(complete.classes),
     checkShape: (shape) => checkVectors(shape, complete.dimensions),
     build: (declare) => build(declare, complete),
   });
@@ -45,16 +46,13 @@ export function mlp(config: Partial<MlpConfig> & Pick<MlpConfig, 'dimensions'>):
 
 function build(declare: Declare, config: MlpConfig): Forward {
   const { dimensions, hidden, classes } = config;
-  const embedTime = timeEmbedding(declare, 'time_embedding', {
+  const embed = toldEmbedding(declare, {
     size: config.timeFeatures,
     cosineFirst: false,
     shift: 0,
     outputs: hidden,
+    classes,
   });
-  const embedClass =
-    classes === null
-      ? undefined
-      : embeddingLayer(declare, 'class_embedding', { count: classes, size: hidden });
   const input = linearLayer(declare, 'input', { inputs: dimensions, outputs: hidden });
   const layers = Array.from({ length: config.layers }, (_, i) => ({
     time: linearLayer(declare, `layers.${i}.time`, { inputs: hidden, outputs: hidden }),
@@ -62,11 +60,8 @@ function build(declare: Declare, config: MlpConfig): Forward {
   }));
   const output = linearLayer(declare, 'output', { inputs: hidden, outputs: config.outputs, zeroed: true });
 
-  return (params, xt, t, labels) => {
-    const time = embedTime(params, t);
-    const embedding = silu<tf.Tensor2D>(
-      labels && embedClass ? tf.add(time, embedClass(params, labels)) : time,
-    );
+  return (params, xt, told, condition) => {
+    const embedding = embed(params, told, condition);
     let h = input(params, xt);
     for (const layer of layers) {
       h = tf.add(h, layer.linear(params, silu(tf.add(h, layer.time(params, embedding)))));
@@ -80,8 +75,10 @@ function check(config: MlpConfig): void {
   for (const [key, value] of Object.entries(config)) {
     if (!known.includes(key)) throw new RangeError(`config has the unknown key "${key}"`);
     if (key === 'classes' && value === null) continue;
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`${key} must be a whole number from 1 on, not ${JSON.stringify(value)}`);
+    // A single feature would be the zero that fills up an odd number of waves: the network could not tell the time.
+    const least = key === 'timeFeatures' ? 2 : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(`${key} must be a whole number from ${least} on, not ${JSON.stringify(value)}`);
     }
   }
 }

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { linearLayer } from './layers.js';
 import type { Declare } from './model.js';
 
-/** How a timestep becomes waves. */
+/** How a time becomes waves. */
 export interface Sinusoid {
   /** How many numbers come out; where it is odd the last one is 0. */
   size: number;
@@ -15,7 +15,7 @@ export interface Sinusoid {
 }
 
 /**
- * Sinusoidal features of the timesteps t `[batch]` (Vaswani et al. 2017): sin(ω_i t) and cos(ω_i t) with
+ * Sinusoidal features of the times t `[batch]`, float32 or int32 (Vaswani et al. 2017): sin(ω_i t) and cos(ω_i t) with
  * ω_i = 10000^(−i / (half − shift)), i = 0 … half − 1, as `[batch, size]`.
  */
 export function sinusoid(t: tf.Tensor1D, { size, cosineFirst, shift }: Sinusoid): tf.Tensor2D {

@@ -190,6 +190,12 @@ function checkTogether(config: UNetConfig): void {
       );
     }
   }
+  // A single feature would be the zero that fills up an odd number of waves: the network could not tell the time.
+  if (channels[0]! < 2) {
+    throw new RangeError(
+      `block_out_channels must begin with 2 or more, not ${channels[0]}: the time is told by as many waves`,
+    );
+  }
   const uneven = channels.find((n) => n % config.norm_num_groups !== 0);
   if (uneven !== undefined) {
     throw new RangeError(

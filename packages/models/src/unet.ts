@@ -1,10 +1,9 @@
-import { silu } from '@diffusion-ts/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { attentionBlock } from './attention-block.js';
-import { convolutionLayer, embeddingLayer, groupNormLayer } from './layers.js';
+import { convolutionLayer, groupNormLayer } from './layers.js';
 import { type Declare, type Forward, type Model, model } from './model.js';
 import { resnetBlock } from './resnet-block.js';
-import { timeEmbedding } from './time-embedding.js';
+import { acceptsClasses, toldEmbedding } from './told-embedding.js';
 import { checkSize, type UNetConfig, unetConfig } from './unet-config.js';
 import { decoderStage, encoderStage, middle, type Parts } from './unet-stages.js';
 
@@ -18,7 +17,7 @@ export function unet(config: Partial<UNetConfig>): Model<UNetConfig> {
   const complete = unetConfig(config);
   return model({
     config: complete,
-    classes: complete.num_class_embeds,
+    accepts: acceptsClasses(complete.num_class_embeds),
     checkShape: (shape) => checkImages(shape, complete),
     build: (declare) => build(declare, complete),
   });
@@ -39,16 +38,13 @@ function build(declare: Declare, config: UNetConfig): Forward {
     size: 3,
     padding: 1,
   });
-  const embedTime = timeEmbedding(declare, 'time_embedding', {
+  const embed = toldEmbedding(declare, {
     size: first,
     cosineFirst: config.flip_sin_to_cos,
     shift: config.freq_shift,
     outputs: timeSize,
+    classes: config.num_class_embeds,
   });
-  const embedClass =
-    config.num_class_embeds === null
-      ? undefined
-      : embeddingLayer(declare, 'class_embedding', { count: config.num_class_embeds, size: timeSize });
   const encoder = channels.map((outputs, i) =>
     encoderStage(parts, `down_blocks.${i}`, {
       inputs: channels[Math.max(0, i - 1)]!,
@@ -89,12 +85,8 @@ function build(declare: Declare, config: UNetConfig): Forward {
     zeroed: true,
   });
 
-  return (params, xt, t, labels, rng) => {
-    const time = embedTime(params, t);
-    // Every block begins by activating the embedding: once is enough.
-    const embedding = silu<tf.Tensor2D>(
-      labels && embedClass ? tf.add(time, embedClass(params, labels)) : time,
-    );
+  return (params, xt, told, condition, rng) => {
+    const embedding = embed(params, told, condition);
     const images = (config.center_input_sample ? tf.sub(tf.mul(xt, 2), 1) : xt) as tf.Tensor4D;
 
     const skips = [convIn(params, images)];

@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { type MlpConfig, mlp } from '../src/index.js';
 
 const small: MlpConfig = { dimensions: 2, outputs: 2, hidden: 8, layers: 2, timeFeatures: 4, classes: null };
-const times = (...values: number[]) => tf.tensor1d(values, 'int32');
+const times = (...values: number[]) => tf.tensor1d(values);
+const classes = (...values: number[]) => tf.tensor1d(values, 'int32');
 
 /** Parameters with nothing zeroed, so that everything has an effect. */
 function awake(network: ReturnType<typeof mlp>): Params {
@@ -38,6 +39,25 @@ it('a key that is unknown and a number that is not a count are refused by name',
   );
 });
 
+it('a single time feature is refused: it would be a zero, whatever the time', () => {
+  expect(() => mlp({ ...small, timeFeatures: 1 })).toThrow(
+    new RangeError('timeFeatures must be a whole number from 2 on, not 1'),
+  );
+});
+
+it('every matrix is laid out as a linear map, but for the table of classes', () => {
+  const { layouts, shapes } = mlp({ ...small, classes: 3 });
+  const matrices = Object.keys(shapes).filter((name) => shapes[name]!.length === 2);
+  expect(Object.keys(layouts)).toEqual(matrices.filter((name) => name !== 'class_embedding.weight'));
+  expect(matrices).toHaveLength(2 + 1 + 1 + 2 * 2 + 1);
+  for (const layout of Object.values(layouts)) expect(layout).toEqual([1, 0]);
+});
+
+it('accepts a label where it knows classes, and nothing else', () => {
+  expect(mlp({ ...small, classes: 3 }).accepts).toEqual({ label: { shape: [], dtype: 'int32', below: 3 } });
+  expect(mlp(small).accepts).toEqual({});
+});
+
 onEachBackend(() => {
   it('a fresh network has the shapes it declares, and gives zeros', () => {
     tf.tidy(() => {
@@ -66,12 +86,26 @@ onEachBackend(() => {
     });
   });
 
+  it('tells any two times apart with the fewest features, those between whole ones too', () => {
+    tf.tidy(() => {
+      const network = mlp({ ...small, timeFeatures: 2 });
+      const params = awake(network);
+      const x = tf.tile(rng(2).normal([1, 2]), [4, 1]);
+      const rows = network.apply(params, x, times(0, 0.25, 1, 2)).arraySync() as number[][];
+      rows.forEach((row, i) => {
+        for (const other of rows.slice(i + 1)) {
+          expect(Math.hypot(other[0]! - row[0]!, other[1]! - row[1]!)).toBeGreaterThan(1e-2);
+        }
+      });
+    });
+  });
+
   it('row i of the output depends on row i of the input, its time and its label alone', () => {
     tf.tidy(() => {
       const network = mlp({ ...small, classes: 3 });
       const params = awake(network);
       const x = tf.tile(rng(2).normal([1, 2]), [4, 1]);
-      const y = network.apply(params, x, times(1, 1, 900, 1), { labels: times(0, 2, 0, 0) });
+      const y = network.apply(params, x, times(1, 1, 900, 1), { label: classes(0, 2, 0, 0) });
       const [first, otherLabel, otherTime, again] = y.arraySync() as number[][];
       expectAllClose(again!, first!);
       for (const other of [otherLabel, otherTime]) {
@@ -85,7 +119,8 @@ onEachBackend(() => {
       const network = mlp({ ...small, classes: 2 });
       const params = mapParams(awake(network), (tensor) => tf.mul(tensor, 0.3));
       const x = rng(2).normal([2, 2]);
-      const f = (p: Params): tf.Scalar => tf.sum(network.apply(p, x, times(5, 700), { labels: times(1, 0) }));
+      const f = (p: Params): tf.Scalar =>
+        tf.sum(network.apply(p, x, times(5, 700), { label: classes(1, 0) }));
       const direction = mapParams(params, ({ shape }, name) => rng(4).fork(name).normal(shape));
       const moved = (step: number) =>
         f(mapParams(params, (tensor, name) => tf.add(tensor, tf.mul(direction[name]!, step)))).dataSync()[0]!;
@@ -105,18 +140,18 @@ onEachBackend(() => {
     const params = network.init(rng(1));
     const x = rng(2).normal([2, 2]);
     const t = times(1, 2);
-    const labels = times(0, 1);
+    const label = classes(0, 1);
     await expectNoLeak(() => network.init(rng(1)));
-    await expectNoLeak(() => valueAndGrad((p) => tf.sum(network.apply(p, x, t, { labels })))(params));
+    await expectNoLeak(() => valueAndGrad((p) => tf.sum(network.apply(p, x, t, { label })))(params));
     const wide = tf.zeros([2, 3]);
     const before = tf.memory().numTensors;
-    expect(() => network.apply(params, wide, t, { labels })).toThrow(
+    expect(() => network.apply(params, wide, t, { label })).toThrow(
       new RangeError('xt must have shape [batch, 2], not [2,3]'),
     );
     expect(() => network.apply(params, x, t)).toThrow(
-      new RangeError('condition.labels: this network needs one label per example'),
+      new RangeError('condition.label: this network needs it, int32 of shape [2]'),
     );
     expect(tf.memory().numTensors).toBe(before);
-    disposeParams({ ...params, x, t, labels, wide });
+    disposeParams({ ...params, x, t, label, wide });
   });
 });

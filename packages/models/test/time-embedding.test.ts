@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { sinusoid } from '../src/time-embedding.js';
 
 const features = (times: number[], options: Parameters<typeof sinusoid>[1]) => {
-  const t = tf.tensor1d(times, 'int32');
+  const t = tf.tensor1d(times);
   const waves = sinusoid(t, options);
   const values = waves.arraySync();
   tf.dispose([t, waves]);
@@ -22,6 +22,12 @@ onEachBackend(() => {
   it('ends at the frequency 1/10000 where the shift is 1', () => {
     const [row] = features([999], { size: 4, cosineFirst: false, shift: 1 });
     expectAllClose(row!, [Math.sin(999), Math.sin(0.0999), Math.cos(999), Math.cos(0.0999)]);
+  });
+
+  it('takes times between whole ones, and negative ones', () => {
+    const [between, negative] = features([0.25, -2.5], { size: 4, cosineFirst: false, shift: 0 });
+    expectAllClose(between!, [Math.sin(0.25), Math.sin(0.0025), Math.cos(0.25), Math.cos(0.0025)]);
+    expectAllClose(negative!, [Math.sin(-2.5), Math.sin(-0.025), Math.cos(-2.5), Math.cos(-0.025)]);
   });
 
   it('puts cosines first if asked, and a zero last where the size is odd', () => {

@@ -112,6 +112,11 @@ describe('is refused by name:', () => {
       'attention_head_dim must be at most the 16 channels of a stage that attends, not 32',
     ],
     [
+      'block_out_channels',
+      [1, 16],
+      'block_out_channels must begin with 2 or more, not 1: the time is told by as many waves',
+    ],
+    [
       'freq_shift',
       4,
       'freq_shift must not be half of the first of block_out_channels (8): the sinusoid divides by the difference',

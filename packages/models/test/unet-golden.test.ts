@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { paramsFromSafetensors } from '@diffusion-ts/checkpoints';
-import { countParams, disposeParams, type Params, valueAndGrad } from '@diffusion-ts/tensor';
+import { paramsFromSafetensors, paramsToSafetensors } from '@diffusion-ts/checkpoints';
+import { countParams, disposeParams, type Layout, type Params, valueAndGrad } from '@diffusion-ts/tensor';
 import { type BackendName, expectAllClose, golden, goldenPath, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,17 +14,14 @@ interface Expected {
   grad_first4: Record<string, number[]>;
 }
 
-const tensors = (name: string, file: string) =>
-  paramsFromSafetensors(readFileSync(goldenPath(`${name}/${file}.safetensors`)));
+const bytes = (name: string, file: string) => readFileSync(goldenPath(`${name}/${file}.safetensors`));
 
 /** PyTorch's images, NCHW. */
 const images = (x: tf.Tensor | undefined) => tf.transpose(x!, [0, 2, 3, 1]);
 
 /** A gradient in PyTorch's layout, in which the file has its first entries. */
-function flat(name: string, grad: tf.Tensor): Float32Array {
-  const isLinear = grad.rank === 2 && name !== 'class_embedding.weight';
-  const axes = grad.rank === 4 ? [3, 2, 0, 1] : isLinear ? [1, 0] : undefined;
-  return (axes ? tf.tidy(() => tf.transpose(grad, axes).clone()) : grad).dataSync() as Float32Array;
+function flat(grad: tf.Tensor, layout: Layout | undefined): Float32Array {
+  return tf.tidy(() => (layout ? tf.transpose(grad, [...layout]) : grad).dataSync() as Float32Array);
 }
 
 function matchesGolden(name: string): void {
@@ -37,17 +34,17 @@ function matchesGolden(name: string): void {
   let grads: Params;
 
   beforeAll(() => {
-    params = tensors(name, 'diffusion_pytorch_model');
-    const io = tensors(name, 'io');
+    params = paramsFromSafetensors(bytes(name, 'diffusion_pytorch_model'), model.layouts);
+    const io = paramsFromSafetensors(bytes(name, 'io'));
     const [xt, target] = [images(io.x), images(io.target)];
-    const t = io.t as tf.Tensor1D;
-    const condition = io.class_labels && { labels: io.class_labels as tf.Tensor1D };
+    const told = io.t as tf.Tensor1D;
+    const condition = io.class_labels && { label: io.class_labels };
     y = images(io.y);
-    output = model.apply(params, xt, t, condition);
+    output = model.apply(params, xt, told, condition);
     // Where the variance is learned, the loss of the file is on the first half of the output.
     const learned = model.config.out_channels === 2 * model.config.in_channels;
     const lossOf = (p: Params): tf.Scalar => {
-      const prediction = model.apply(p, xt, t, condition);
+      const prediction = model.apply(p, xt, told, condition);
       const [mean] = learned ? tf.split(prediction, 2, 3) : [prediction];
       return tf.mean(tf.square(tf.sub(mean!, target)));
     };
@@ -69,6 +66,12 @@ function matchesGolden(name: string): void {
       expect(params[parameter]!.shape).toEqual(shape);
   });
 
+  it('is written as the file that it was read from, byte for byte', async () => {
+    const { layouts } = model;
+    const written = await paramsToSafetensors(params, { layouts, metadata: { format: 'pt' } });
+    expect(Buffer.compare(written, bytes(name, 'diffusion_pytorch_model'))).toBe(0);
+  });
+
   it('has the same output', () => {
     expectAllClose(output, y, { relative: 1e-5, absolute: 1e-5 });
   });
@@ -79,7 +82,7 @@ function matchesGolden(name: string): void {
 
   it('has the same gradient for every parameter', () => {
     for (const parameter of Object.keys(expected.grad_l2)) {
-      const grad = flat(parameter, grads[parameter]!);
+      const grad = flat(grads[parameter]!, model.layouts[parameter]);
       const norm = expected.grad_l2[parameter]!;
       // Float32 sums of millions of products: what counts is the error beside the norm of the whole tensor.
       const absolute = 2e-5 * norm + 1e-7;

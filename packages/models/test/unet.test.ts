@@ -25,7 +25,8 @@ function awake(network: ReturnType<typeof unet>): Params {
   });
 }
 
-const times = (...values: number[]) => tf.tensor1d(values, 'int32');
+const times = (...values: number[]) => tf.tensor1d(values);
+const classes = (...values: number[]) => tf.tensor1d(values, 'int32');
 
 it('the reference U-Net has 3,939,393 parameters', () => {
   const { shapes } = unet({
@@ -51,6 +52,24 @@ it('the middle normalises before it attends, but not with scale_shift unless tol
   expect(unet({ ...scaleShift, attn_norm_num_groups: 4 }).shapes[name]).toEqual([8]);
 });
 
+it('every convolution and linear map has the layout of its kind, and nothing else has one', () => {
+  const { layouts, shapes } = unet({ ...small, num_class_embeds: 3 });
+  const expected = Object.entries(shapes).flatMap(([name, { length }]) => {
+    if (length < 2 || name === 'class_embedding.weight') return [];
+    return [[name, length === 4 ? [3, 2, 0, 1] : [1, 0]]];
+  });
+  expect(Object.entries(layouts)).toEqual(expected);
+  expect(layouts['mid_block.attentions.0.to_q.weight']).toEqual([1, 0]);
+  expect(layouts['conv_in.weight']).toEqual([3, 2, 0, 1]);
+});
+
+it('accepts a label where it knows classes, and nothing else', () => {
+  expect(unet({ ...small, num_class_embeds: 3 }).accepts).toEqual({
+    label: { shape: [], dtype: 'int32', below: 3 },
+  });
+  expect(unet(small).accepts).toEqual({});
+});
+
 it('the time embedding is four times the first stage wide, or as wide as told', () => {
   const name = 'time_embedding.linear_1.weight';
   expect(unet(small).shapes[name]).toEqual([4, 16]);
@@ -68,6 +87,17 @@ onEachBackend(() => {
       const y = network.apply(params, rng(2).normal([2, 4, 4, 2]), times(1, 500));
       expect(y.shape).toEqual([2, 4, 4, 2]);
       expect(Array.from(y.dataSync())).toEqual(new Array(64).fill(0));
+    });
+  });
+
+  it('is told whole times as float32 or int32', () => {
+    tf.tidy(() => {
+      const network = unet(small);
+      const params = awake(network);
+      const x = rng(2).normal([2, 4, 4, 2]);
+      expect(network.apply(params, x, tf.tensor1d([7, 500], 'int32')).dataSync()).toEqual(
+        network.apply(params, x, times(7, 500)).dataSync(),
+      );
     });
   });
 
@@ -113,13 +143,13 @@ onEachBackend(() => {
       const network = unet({ ...small, num_class_embeds: 3 });
       const params = awake(network);
       const x = rng(2).normal([3, 4, 4, 2]);
-      const all = network.apply(params, x, times(1, 10, 999), { labels: times(0, 2, 1) });
+      const all = network.apply(params, x, times(1, 10, 999), { label: classes(0, 2, 1) });
       for (const [i, t, label] of [
         [0, 1, 0],
         [1, 10, 2],
         [2, 999, 1],
       ] as const) {
-        const one = network.apply(params, tf.slice(x, i, 1), times(t), { labels: times(label) });
+        const one = network.apply(params, tf.slice(x, i, 1), times(t), { label: classes(label) });
         expectAllClose(one, tf.slice(all, i, 1));
       }
     });
@@ -130,7 +160,7 @@ onEachBackend(() => {
       const network = unet({ ...small, num_class_embeds: 2 });
       const params = awake(network);
       const x = rng(2).normal([1, 4, 4, 2]);
-      const y = (t: number, label: number) => network.apply(params, x, times(t), { labels: times(label) });
+      const y = (t: number, label: number) => network.apply(params, x, times(t), { label: classes(label) });
       for (const other of [y(500, 0), y(1, 1)]) {
         expect(tf.max(tf.abs(tf.sub(other, y(1, 0)))).dataSync()[0]).toBeGreaterThan(1e-3);
       }
@@ -144,7 +174,7 @@ onEachBackend(() => {
       const x = rng(2).normal([2, 4, 4, 2]);
       const weights = rng(3).normal([2, 4, 4, 2]);
       const f = (p: Params): tf.Scalar =>
-        tf.sum(tf.mul(network.apply(p, x, times(5, 700), { labels: times(1, 0) }), weights));
+        tf.sum(tf.mul(network.apply(p, x, times(5, 700), { label: classes(1, 0) }), weights));
       const draw = rng(4);
       const direction = mapParams(params, ({ shape }, name) => draw.fork(name).normal(shape));
       const moved = (step: number) =>
@@ -233,13 +263,27 @@ onEachBackend(() => {
     });
   });
 
-  it('labels that it has no use for are ignored', () => {
+  it('what it has no use for in a condition is ignored', () => {
     tf.tidy(() => {
       const network = unet(small);
       const params = awake(network);
       const x = rng(2).normal([1, 4, 4, 2]);
-      expect(network.apply(params, x, times(3), { labels: times(9) }).dataSync()).toEqual(
+      expect(network.apply(params, x, times(3), { label: classes(9), image: x }).dataSync()).toEqual(
         network.apply(params, x, times(3)).dataSync(),
+      );
+    });
+  });
+
+  it('a label out of range has no embedding', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, num_class_embeds: 3 });
+      const params = awake(network);
+      const without = { ...params, 'class_embedding.weight': tf.zeros([3, 16]) };
+      const x = rng(2).normal([3, 4, 4, 2]);
+      const t = times(3, 3, 3);
+      expectAllClose(
+        network.apply(params, x, t, { label: classes(3, -1, 2 ** 31 - 1) }),
+        network.apply(without, x, t, { label: classes(0, 1, 2) }),
       );
     });
   });
@@ -250,12 +294,12 @@ onEachBackend(() => {
     const params = awake(network);
     const x = rng(2).normal([2, 4, 4, 2]);
     const t = times(1, 2);
-    const labels = times(0, 2);
-    await expectNoLeak(() => network.apply(params, x, t, { labels }));
+    const label = classes(0, 2);
+    await expectNoLeak(() => network.apply(params, x, t, { label }));
     await expectNoLeak(() =>
-      valueAndGrad((p) => tf.mean(tf.square(network.apply(p, x, t, { labels }, rng(1)))))(params),
+      valueAndGrad((p) => tf.mean(tf.square(network.apply(p, x, t, { label }, rng(1)))))(params),
     );
-    disposeParams({ ...params, x, t, labels });
+    disposeParams({ ...params, x, t, label });
   });
 
   it('what does not fit is refused before a tensor is made', () => {
@@ -267,51 +311,42 @@ onEachBackend(() => {
     const grey = tf.zeros([2, 4, 4, 1]);
     const t = times(1, 2);
     const t3 = times(1, 2, 3);
-    const labels = times(0, 2);
-    const unknown = times(0, 3);
-    const negative = times(-1, 0);
+    const label = classes(0, 2);
+    const label3 = classes(0, 1, 2);
     const floats = tf.tensor1d([0, 1]);
     const before = tf.memory().numTensors;
     const refused = (f: () => unknown, message: string) => expect(f).toThrow(new RangeError(message));
-    refused(() => network.apply(short, x, t, { labels }), 'params: "conv_out.bias" is missing');
+    refused(() => network.apply(short, x, t, { label }), 'params: "conv_out.bias" is missing');
     refused(
-      () => network.apply({ ...params, 'conv_out.bias': x }, x, t, { labels }),
+      () => network.apply({ ...params, 'conv_out.bias': x }, x, t, { label }),
       'params: "conv_out.bias" must have shape [2], not [2,4,4,2]',
     );
     refused(
-      () => network.apply({ ...params, 'conv_out.scale': bias! }, x, t, { labels }),
-      'params: this network has no "conv_out.scale"',
+      () => network.apply({ ...params, 'conv_out.scale': bias! }, x, t, { label }),
+      'params: "conv_out.scale" is not among those expected',
     );
     refused(
-      () => network.apply(params, grey, t, { labels }),
+      () => network.apply(params, grey, t, { label }),
       'xt must have shape [batch, height, width, 2], not [2,4,4,1]',
     );
     refused(
-      () => network.apply(params, odd, t, { labels }),
+      () => network.apply(params, odd, t, { label }),
       'xt must have sides that are multiples of 2, such as 6 × 6 or 6 × 8, not 6 × 7',
     );
     refused(
-      () => network.apply(params, x, t3, { labels }),
-      't must have shape [2], one per example of xt, not [3]',
+      () => network.apply(params, x, t3, { label }),
+      'told must have shape [2], one per example of xt, not [3]',
     );
-    refused(() => network.apply(params, x, t), 'condition.labels: this network needs one label per example');
+    refused(() => network.apply(params, x, t), 'condition.label: this network needs it, int32 of shape [2]');
     refused(
-      () => network.apply(params, x, t, { labels: t3 }),
-      'condition.labels must have shape [2], one per example of xt, not [3]',
-    );
-    refused(
-      () => network.apply(params, x, t, { labels: floats }),
-      'condition.labels must be int32, not float32',
+      () => network.apply(params, x, t, { label: label3 }),
+      'condition.label must have shape [2], one per example of xt, not [3]',
     );
     refused(
-      () => network.apply(params, x, t, { labels: unknown }),
-      'condition.labels must lie in 0 … 2, 3 does not',
-    );
-    refused(
-      () => network.apply(params, x, t, { labels: negative }),
-      'condition.labels must lie in 0 … 2, -1 does not',
+      () => network.apply(params, x, t, { label: floats }),
+      'condition.label must be int32, not float32',
     );
     expect(tf.memory().numTensors).toBe(before);
-    disposeParams({ ...params, x, odd, grey, t, t3, labels, unknown, negative, floats });
+    disposeParams({ ...params, x, odd, grey, t, t3, label, label3, floats });
   });
 });

@@ -5,7 +5,7 @@ import { isPlainWasm } from './plain-wasm.js';
 import { defineKernel } from './run-kernel.js';
 
 /** Everything one step of AdamW needs. All trees have the names and shapes of `params`. */
-export interface AdamWStep {
+export interface AdamWStepOptions {
   params: Params;
   grads: Params;
   /** The running mean of the gradients, zeros before the first step. */
@@ -14,24 +14,31 @@ export interface AdamWStep {
   v: Params;
   /** 1 at the first step. */
   step: number;
+  /** From 0 up. */
   learningRate: number;
+  /** How much of the two means a step keeps, each in [0, 1). */
   betas: readonly [number, number];
+  /** Positive. */
   epsilon: number;
+  /** From 0 up. */
   weightDecay: number;
-  /** The gradients are scaled down to this norm, all together, if theirs is larger. */
+  /** The gradients are scaled down to this norm, all together, if theirs is larger; positive. */
   maxGradNorm?: number;
-  /** An exponential moving average of the parameters. */
+  /** An exponential moving average of the parameters; decay, in [0, 1], is how much of it a step keeps. */
   ema?: { params: Params; decay: number };
 }
 
 /** Fresh tensors: the caller disposes the old ones, or these if the step is refused. */
-export interface AdamWResult {
+export interface AdamWStepResult {
   params: Params;
   m: Params;
   v: Params;
   ema?: Params;
-  /** The norm of all gradients together, before clipping. */
-  gradNorm: tf.Scalar;
+  /**
+   * `[2]`: the norm of all gradients together, before clipping, and that of all new parameters. The squares are added up
+   * to a float32 number: above √(2¹²⁸) ≈ 1.8e19 a norm is infinite. One NaN makes it NaN.
+   */
+  norms: tf.Tensor1D;
 }
 
 /**
@@ -40,25 +47,26 @@ export interface AdamWResult {
  * g ← g min(1, maxGradNorm / (‖g‖ + 1e-6)),
  * m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,
  * p ← p (1 − learningRate · weightDecay) − learningRate · (m / (1 − β₁ˢ)) / (√(v / (1 − β₂ˢ)) + epsilon),
- * ema ← decay · ema + (1 − decay) p.
+ * ema ← ema + (1 − decay) (p − ema).
  *
- * Nothing is written in place: where gradNorm is not finite the caller throws the result away and has lost nothing.
- * @throws RangeError if the trees differ in names or shapes, or the step is not a whole number from 1 on.
+ * So written the average of what does not change is that itself: decay and 1 − decay, rounded to float32, do not add up
+ * to 1. It comes within 2⁻²⁴ / (1 − decay) of a parameter that stands still, 6e-4 at 0.9999, where float32 has no smaller
+ * step. Nothing is written in place: where a norm is not finite the caller throws the result away and has lost nothing.
+ * @throws RangeError if the trees differ in names or shapes, the step is not a whole number from 1 on, or another number
+ * is out of its range.
  */
-export function adamW(options: AdamWStep): AdamWResult {
+export function adamWStep(options: AdamWStepOptions): AdamWStepResult {
   const { params, grads, m, v, step, learningRate, betas, epsilon, weightDecay, maxGradNorm, ema } = options;
   const names = Object.keys(params);
   check({ params, grads, m, v, ...(ema && { ema: ema.params }) }, params);
-  if (!Number.isInteger(step) || step < 1) {
-    throw new RangeError(`step must be a whole number from 1 on, not ${step}`);
-  }
+  checkNumbers(options);
   const trees = { param: params, grad: grads, m, v, ...(ema && { ema: ema.params }) };
   const inputs: Kernels['DiffusionAdamW']['inputs'] = Object.fromEntries(
     Object.entries(trees).flatMap(([tree, tensors]) =>
       names.map((name, i) => [`${tree}${i}`, tensors[name]!]),
     ),
   );
-  const [gradNorm, ...outputs] = kernel(inputs, {
+  const [norms, ...outputs] = kernel(inputs, {
     count: names.length,
     step,
     learningRate,
@@ -76,7 +84,7 @@ export function adamW(options: AdamWStep): AdamWResult {
     m: tree(1),
     v: tree(2),
     ...(ema && { ema: tree(3) }),
-    gradNorm: gradNorm as tf.Scalar,
+    norms: norms as tf.Tensor1D,
   };
 }
 
@@ -93,7 +101,7 @@ const kernel = defineKernel('DiffusionAdamW', (inputs, attrs) => {
     );
 
   let g = flat('grad');
-  const gradNorm = tf.sqrt(sumOfSquares(g));
+  const gradNorm = norm(g);
   if (maxGradNorm !== undefined) {
     g = tf.mul(g, tf.minimum(1, tf.div(maxGradNorm, tf.add(gradNorm, 1e-6))));
   }
@@ -101,20 +109,20 @@ const kernel = defineKernel('DiffusionAdamW', (inputs, attrs) => {
   const v = tf.add(tf.mul(flat('v'), beta2), tf.mul(tf.square(g), 1 - beta2));
   const deviation = tf.add(tf.mul(tf.sqrt(v), 1 / Math.sqrt(1 - beta2 ** step)), epsilon);
   const update = tf.mul(tf.div(m, deviation), learningRate / (1 - beta1 ** step));
-  const params = tf.sub(tf.mul(flat('param'), 1 - learningRate * weightDecay), update);
-  const ema =
-    emaDecay === undefined ? undefined : tf.add(tf.mul(flat('ema'), emaDecay), tf.mul(params, 1 - emaDecay));
-  return [gradNorm, ...[params, m, v, ...(ema ? [ema] : [])].flatMap(unflatten)];
+  const params: tf.Tensor1D = tf.sub(tf.mul(flat('param'), 1 - learningRate * weightDecay), update);
+  const trees: tf.Tensor[] = [params, m, v];
+  if (emaDecay !== undefined) {
+    const ema = flat('ema');
+    trees.push(tf.add(ema, tf.mul(tf.sub(params, ema), 1 - emaDecay)));
+  }
+  return [tf.stack([gradNorm, norm(params)]), ...trees.flatMap(unflatten)];
 });
 
 /** Adds up a row of 1024 at a time: one running float32 sum over all parameters is off in the fourth digit. */
-function sumOfSquares(vector: tf.Tensor1D): tf.Scalar {
-  const squares = tf.square(vector);
-  const rows = Math.floor(vector.size / 1024);
-  const rest = tf.slice(squares, [rows * 1024]);
-  if (rows === 0) return tf.sum(rest);
-  const sums = tf.sum(tf.reshape(tf.slice(squares, [0], [rows * 1024]), [rows, 1024]), 1) as tf.Tensor1D;
-  return tf.sum(tf.concat1d([sums, rest]));
+function norm(vector: tf.Tensor1D): tf.Scalar {
+  const rows = Math.ceil(vector.size / 1024);
+  const squares = tf.concat1d([tf.square(vector), tf.zeros([rows * 1024 - vector.size])]);
+  return tf.sqrt(tf.sum(tf.sum(tf.reshape(squares, [rows, 1024]), 1)));
 }
 
 /** The parts of a vector as tensors of the given shapes, one after the other. */
@@ -128,6 +136,41 @@ function splitLike(vector: tf.Tensor, shapes: number[][]): tf.Tensor[] {
     end += sizes[i]!;
     return tf.tensor(values.subarray(start, end), shape);
   });
+}
+
+function checkNumbers({ step, learningRate, ema, ...numbers }: AdamWStepOptions): void {
+  if (!Number.isInteger(step) || step < 1) {
+    throw new RangeError(`step must be a whole number from 1 on, not ${step}`);
+  }
+  if (!(learningRate >= 0 && learningRate < Infinity)) {
+    throw new RangeError(`learningRate must be a finite number from 0 up, not ${learningRate}`);
+  }
+  if (ema !== undefined && !(ema.decay >= 0 && ema.decay <= 1)) {
+    throw new RangeError(`ema.decay must be in [0, 1], not ${ema.decay}`);
+  }
+  checkAdamW(numbers);
+}
+
+/** @throws RangeError if one of the numbers that stay the same from step to step is out of its range. */
+export function checkAdamW({
+  betas,
+  epsilon,
+  weightDecay,
+  maxGradNorm,
+}: Pick<AdamWStepOptions, 'betas' | 'epsilon' | 'weightDecay' | 'maxGradNorm'>): void {
+  for (const [i, beta] of betas.entries()) {
+    if (!(beta >= 0 && beta < 1)) throw new RangeError(`betas[${i}] must be in [0, 1), not ${beta}`);
+  }
+  // Below the least number of float32 it would be 0 there, and a weight without a gradient 0/0.
+  if (!(Math.fround(epsilon) > 0 && epsilon < Infinity)) {
+    throw new RangeError(`epsilon must be a positive finite number of float32, not ${epsilon}`);
+  }
+  if (!(weightDecay >= 0 && weightDecay < Infinity)) {
+    throw new RangeError(`weightDecay must be a finite number from 0 up, not ${weightDecay}`);
+  }
+  if (maxGradNorm !== undefined && !(maxGradNorm > 0)) {
+    throw new RangeError(`maxGradNorm must be positive, not ${maxGradNorm}`);
+  }
 }
 
 function check(trees: Record<string, Params>, params: Params): void {

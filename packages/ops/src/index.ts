@@ -1,4 +1,4 @@
-export { type AdamWResult, type AdamWStep, adamW } from './adam-w.js';
+export { type AdamWStepOptions, type AdamWStepResult, adamWStep, checkAdamW } from './adam-w.js';
 export { scaledDotProductAttention } from './attention.js';
 export { type Conv2DOptions, conv2d } from './conv2d.js';
 export { type GroupNormOptions, groupNorm } from './group-norm.js';

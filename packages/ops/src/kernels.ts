@@ -133,8 +133,10 @@ export interface Kernels {
   };
   /**
    * One step of AdamW over `count` parameters. The inputs are named `param0`, `grad0`, `m0`, `v0` and, if `emaDecay` is
-   * given, `ema0` for the first parameter, and so on. The outputs are the norm of all gradients together (a scalar,
-   * before clipping), then every new param, every m, every v and, if given, every ema. No input is written to.
+   * given, `ema0` for the first parameter, and so on. The outputs are the norms `[2]` of all gradients together (before
+   * clipping) and of all new params, each the root of a sum of squares rounded to float32, then every new param, every m,
+   * every v and, if given, every ema + (1 − emaDecay) (param − ema), with 1 − emaDecay rounded once. No input is written
+   * to.
    */
   DiffusionAdamW: {
     inputs: Record<`${'param' | 'grad' | 'm' | 'v' | 'ema'}${number}`, Tensor>;

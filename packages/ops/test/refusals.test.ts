@@ -2,7 +2,7 @@ import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  adamW,
+  adamWStep,
   conv2d,
   groupNorm,
   linear,
@@ -117,11 +117,11 @@ describe.each<[string, () => unknown, string]>([
   });
 });
 
-describe('adamW refuses', () => {
+describe('adamWStep refuses', () => {
   const step = (change: object): (() => unknown) => {
     const params = { weight: tf.zeros([2, 3]) };
     return () =>
-      adamW({
+      adamWStep({
         params,
         grads: params,
         m: params,
@@ -137,6 +137,51 @@ describe('adamW refuses', () => {
 
   it.each<[string, () => object, string]>([
     ['a step before the first', () => ({ step: 0 }), 'step must be a whole number from 1 on, not 0'],
+    [
+      'a learning rate below 0',
+      () => ({ learningRate: -1e-3 }),
+      'learningRate must be a finite number from 0 up, not -0.001',
+    ],
+    [
+      'an infinite learning rate',
+      () => ({ learningRate: Infinity }),
+      'learningRate must be a finite number from 0 up, not Infinity',
+    ],
+    ['a first beta below 0', () => ({ betas: [-0.1, 0.999] }), 'betas[0] must be in [0, 1), not -0.1'],
+    ['a second beta of 1', () => ({ betas: [0, 1] }), 'betas[1] must be in [0, 1), not 1'],
+    ['a beta that is NaN', () => ({ betas: [0.9, Number.NaN] }), 'betas[1] must be in [0, 1), not NaN'],
+    ['an epsilon of 0', () => ({ epsilon: 0 }), 'epsilon must be a positive finite number of float32, not 0'],
+    [
+      'an infinite epsilon',
+      () => ({ epsilon: Infinity }),
+      'epsilon must be a positive finite number of float32, not Infinity',
+    ],
+    [
+      'a weight decay below 0',
+      () => ({ weightDecay: -1 }),
+      'weightDecay must be a finite number from 0 up, not -1',
+    ],
+    [
+      'a weight decay that is NaN',
+      () => ({ weightDecay: Number.NaN }),
+      'weightDecay must be a finite number from 0 up, not NaN',
+    ],
+    ['a greatest norm of 0', () => ({ maxGradNorm: 0 }), 'maxGradNorm must be positive, not 0'],
+    [
+      'a greatest norm that is NaN',
+      () => ({ maxGradNorm: Number.NaN }),
+      'maxGradNorm must be positive, not NaN',
+    ],
+    [
+      'an average that decays below 0',
+      () => ({ ema: { params: { weight: tf.zeros([2, 3]) }, decay: -0.1 } }),
+      'ema.decay must be in [0, 1], not -0.1',
+    ],
+    [
+      'an average that grows',
+      () => ({ ema: { params: { weight: tf.zeros([2, 3]) }, decay: 1.1 } }),
+      'ema.decay must be in [0, 1], not 1.1',
+    ],
     ['nothing to do', () => ({ params: {} }), 'params must hold at least one tensor, it is empty'],
     ['a missing gradient', () => ({ grads: {} }), 'grads: "weight" is missing'],
     [

@@ -1,11 +1,27 @@
-export { epsilonFromV, epsilonFromX0 } from './epsilon.js';
-export type { Prediction } from './prediction.js';
+export { atOnce } from './at-once.js';
+export { asConstant, type Evaluation, type GaussianEvaluation } from './evaluation.js';
 export {
-  type NetworkOutput,
+  type Coefficients,
+  edmPrediction,
+  epsilonPrediction,
+  flowPrediction,
+  PREDICTIONS,
+  type Prediction,
+  previousMeanPrediction,
+  vPrediction,
+  x0Prediction,
+} from './prediction.js';
+export {
+  type GaussianReverseProcess,
   type ReverseProcess,
   type ReverseProcessOptions,
   reverseProcess,
 } from './reverse-process.js';
-export { vFromX0 } from './v.js';
-export type { Variance } from './variance.js';
-export { x0FromEpsilon, x0FromPrevious, x0FromV } from './x0.js';
+export {
+  fixedLarge,
+  fixedSmall,
+  learnedRange,
+  learnedVariance,
+  VARIANCES,
+  type Variance,
+} from './variance.js';

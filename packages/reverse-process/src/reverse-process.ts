@@ -1,50 +1,41 @@
 import {
   checkShape,
-  checkTimesteps,
+  type Distribution,
   type ForwardProcess,
   type Gaussian,
 } from '@diffusion-ts/forward-process';
-import type { NoiseSchedule } from '@diffusion-ts/schedules';
-import { type Condition, type Denoiser, lookup } from '@diffusion-ts/tensor';
+import type { NoiseLevel } from '@diffusion-ts/schedules';
+import {
+  axpby,
+  type Condition,
+  checkPerExample,
+  type Denoiser,
+  mapExamples,
+  type PerExample,
+  perExampleTensor,
+  whenAnswered,
+} from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { epsilonFromV, epsilonFromX0 } from './epsilon.js';
-import type { Prediction } from './prediction.js';
-import { vFromX0 } from './v.js';
-import { isLearned, logVariance, type Variance } from './variance.js';
-import { x0FromEpsilon, x0FromPrevious, x0FromV } from './x0.js';
-
-/** What the network said, split into what it predicts and, where the variance is learned, what it says of that. */
-export type NetworkOutput = {
-  /** The shape of x_t. */
-  readonly prediction: tf.Tensor;
-  /** Raw, the shape of x_t; only where the variance is learned. */
-  readonly variance?: tf.Tensor;
-};
+import { type Evaluation, type GaussianEvaluation, gaussianEvaluation } from './evaluation.js';
+import type { Coefficients, Prediction } from './prediction.js';
+import type { Variance } from './variance.js';
 
 /**
- * The learned process p_θ. `xt` is `[batch, …]` of any rank, `t` int32 `[batch]`. Every result is new and belongs to the
- * caller. A method given `output` asks the network nothing, and leaves `output` alone. It bears the options it was made
- * of: `reverseProcess({ ...reverse, clip: true })` is the same network in a process that clips.
+ * The learned process p_θ, which turns noise into data: all that samplers and the bound ask for. One of your own needs no
+ * more than these, and is taken as it is.
  */
-export interface ReverseProcess extends ReverseProcessOptions {
-  /** One evaluation of the network, which is told `schedule.timesteps[t]`. */
-  network(xt: tf.Tensor, t: tf.Tensor1D, condition?: Condition): NetworkOutput;
-  /** The clean data and the noise that the network sees in x_t: x_t = √ᾱ_t x0 + √(1 − ᾱ_t) epsilon. */
-  predict(
-    xt: tf.Tensor,
-    t: tf.Tensor1D,
-    condition?: Condition,
-    output?: NetworkOutput,
-  ): { x0: tf.Tensor; epsilon: tf.Tensor };
-  /** p_θ(x_{t−1} | x_t), and the x_0 that it rests on. */
-  transition(
-    xt: tf.Tensor,
-    t: tf.Tensor1D,
-    condition?: Condition,
-    output?: NetworkOutput,
-  ): Gaussian & { readonly x0: tf.Tensor };
-  /** What `prediction` should be, x_t having been made from `x0` and `noise`. */
-  target(x0: tf.Tensor, xt: tf.Tensor, t: tf.Tensor1D, noise: tf.Tensor): tf.Tensor;
+export interface ReverseProcess<D extends Distribution = Gaussian> {
+  readonly forward: ForwardProcess<D>;
+  /**
+   * One evaluation of the network at x_t `[batch, …]`, one time for all or one for each example. A promise, where the
+   * network answers later.
+   */
+  evaluate(xt: tf.Tensor, t: PerExample, condition?: Condition): Evaluation<D> | Promise<Evaluation<D>>;
+  /**
+   * Throws where it cannot go through these times, from noise to data. Samplers ask before they begin; without it every
+   * step is good.
+   */
+  checkTimes?(times: Float64Array): void;
 }
 
 export interface ReverseProcessOptions {
@@ -61,117 +52,126 @@ export interface ReverseProcessOptions {
 }
 
 /**
- * p_θ(x_{t−1} | x_t) = N(μ_θ(x_t, t), σ_t² I) (Ho et al. 2020, section 3.2): the mean is the posterior mean
- * μ̃_t(x_t, x̂_0) of the predicted x_0, or the prediction itself where the network predicts that mean.
- * @throws RangeError if ᾱ_T = 0 and the network predicts ε, or the range of `clip` is empty; its methods throw TypeError
- * if `t` is not int32, and RangeError if shapes do not fit.
+ * A Gaussian p_θ. It does what its options say: `{ ...reverse, clip: true }` is the same network in a process that clips,
+ * `{ ...reverse, denoiser }` another network in the same process.
  */
-export function reverseProcess(options: ReverseProcessOptions): ReverseProcess {
-  const { forward, denoiser, predicts, variance } = options;
+export interface GaussianReverseProcess extends ReverseProcess, ReverseProcessOptions {
+  readonly forward: ForwardProcess;
+  evaluate(
+    xt: tf.Tensor,
+    t: PerExample,
+    condition?: Condition,
+  ): GaussianEvaluation | Promise<GaussianEvaluation>;
+  checkTimes(times: Float64Array): void;
+  /** What the network should say of x_t = α x_0 + σ noise: (x_0 − skip · x_t)/out. */
+  target(x0: tf.Tensor, t: PerExample, noise: tf.Tensor): tf.Tensor;
+}
+
+/**
+ * p_θ(x_s | x_t) = N(μ_θ(x_t, t), σ² I) (Ho et al. 2020, section 3.2): the mean is that of the posterior q(x_s | x_t, x̂_0)
+ * of the predicted x_0, or the prediction itself where the network predicts that mean.
+ * @throws TypeError if `predicts` or `variance` is none; RangeError if x_0 cannot be computed from the prediction where the
+ * schedule ends, the schedule has no such variance, or the range of `clip` is empty. Its methods throw RangeError if shapes do not fit or the schedule has no such time, TypeError if a time is no number.
+ */
+export function reverseProcess(options: ReverseProcessOptions): GaussianReverseProcess {
+  const { clip, forward } = options;
+  checkIs('predicts', options.predicts, 'a prediction, such as vPrediction or PREDICTIONS.v');
+  checkIs('variance', options.variance, 'a variance, such as fixedSmall or VARIANCES.fixedSmall');
   const { schedule } = forward;
-  if (predicts === 'epsilon' && schedule.alphaBars.includes(0)) {
-    throw new RangeError(
-      "predicts must be 'v' or 'x0' on a schedule that ends at zero signal (ᾱ = 0), not 'epsilon': x0 cannot be computed from it there",
-    );
+  coefficientsAt(options, schedule.level(schedule.end));
+  options.variance.at(schedule, schedule.end, schedule.start);
+  if (Array.isArray(clip) && !(clip[0] < clip[1])) {
+    throw new RangeError(`clip must be a range [min, max] with min < max, not [${clip[0]}, ${clip[1]}]`);
   }
-  const clipX0 = clipper(options.clip ?? false);
-  const told = toldTimesteps(schedule);
-
-  function rawX0(xt: tf.Tensor, t: tf.Tensor1D, prediction: tf.Tensor): tf.Tensor {
-    switch (predicts) {
-      case 'epsilon':
-        return x0FromEpsilon(schedule, xt, t, prediction);
-      case 'x0':
-        return tf.clone(prediction);
-      case 'v':
-        return x0FromV(schedule, xt, t, prediction);
-      case 'previous':
-        return x0FromPrevious(schedule, xt, t, prediction);
-    }
-  }
-
-  function predictX0(xt: tf.Tensor, t: tf.Tensor1D, prediction: tf.Tensor): tf.Tensor {
-    const x0 = rawX0(xt, t, prediction);
-    return clipX0 === undefined ? x0 : clipX0(x0);
-  }
-
-  function epsilonOf(xt: tf.Tensor, t: tf.Tensor1D, prediction: tf.Tensor, x0: tf.Tensor): tf.Tensor {
-    // A clipped x0 has a noise of its own; otherwise the network's is the more exact one.
-    if (clipX0 === undefined && predicts === 'epsilon') return tf.clone(prediction);
-    if (clipX0 === undefined && predicts === 'v') return epsilonFromV(schedule, xt, t, prediction);
-    return epsilonFromX0(schedule, xt, t, x0);
-  }
-
-  function network(xt: tf.Tensor, t: tf.Tensor1D, condition?: Condition): NetworkOutput {
-    checkTimesteps('xt', xt, t);
-    return tf.tidy(() => split(denoiser(xt, told(t), condition), xt, variance));
-  }
-
   return {
     ...options,
-    network,
-    predict(xt, t, condition, output) {
-      checkTimesteps('xt', xt, t);
-      return tf.tidy(() => {
-        const { prediction } = output ?? network(xt, t, condition);
-        const x0 = predictX0(xt, t, prediction);
-        return { x0, epsilon: epsilonOf(xt, t, prediction, x0) };
+    evaluate(xt, t, condition) {
+      checkPerExample('t', t, 'xt', xt);
+      const { schedule } = this.forward;
+      const of = (f: (coefficients: Coefficients, t: number) => number): PerExample =>
+        mapExamples(t, (time) => f(coefficientsAt(this, schedule.level(time)), time));
+      const inputs = tf.tidy((): [tf.Tensor, tf.Tensor1D] => [
+        axpby(
+          of((coefficients) => coefficients.in ?? 1),
+          xt,
+          0,
+          xt,
+        ),
+        perExampleTensor(
+          of(({ told }, time) => told ?? time),
+          xt.shape[0]!,
+        ),
+      ]);
+      const answer = (output: tf.Tensor): GaussianEvaluation => {
+        try {
+          return gaussianEvaluation(this, xt, t, split(output, xt, this.variance));
+        } finally {
+          if (output !== xt) output.dispose();
+        }
+      };
+      return whenAnswered(
+        () => this.denoiser(...inputs, condition),
+        answer,
+        () => tf.dispose(inputs),
+      );
+    },
+    checkTimes(times) {
+      const { schedule } = this.forward;
+      times.subarray(0, -1).forEach((t, i) => {
+        const { meanAt } = coefficientsAt(this, schedule.level(t));
+        if (meanAt === undefined || meanAt === times[i + 1]) return;
+        throw new RangeError(
+          `the times go from ${t} to ${times[i + 1]}, but a network that predicts the previous mean can only take the steps it was trained on: leave the list of times out`,
+        );
       });
     },
-    transition(xt, t, condition, output) {
-      checkTimesteps('xt', xt, t);
-      return tf.tidy(() => {
-        const { prediction, variance: raw } = output ?? network(xt, t, condition);
-        const x0 = predictX0(xt, t, prediction);
-        const mean = predicts === 'previous' ? tf.clone(prediction) : forward.posterior(x0, xt, t).mean;
-        const logSigma2 = logVariance(schedule, variance, t, xt.rank, raw);
-        return { mean, variance: tf.exp(logSigma2), logVariance: logSigma2, x0 };
-      });
-    },
-    target(x0, xt, t, noise) {
-      checkTimesteps('x0', x0, t);
+    target(x0, t, noise) {
+      checkPerExample('t', t, 'x0', x0);
       checkShape('noise', noise, 'x0', x0);
-      switch (predicts) {
-        case 'epsilon':
-          return tf.clone(noise);
-        case 'x0':
-          return tf.clone(x0);
-        case 'v':
-          return vFromX0(schedule, x0, t, noise);
-        case 'previous':
-          return tf.tidy(() => forward.posterior(x0, xt, t).mean);
-      }
+      const { schedule } = this.forward;
+      const of = (f: (coefficients: Coefficients, level: NoiseLevel) => number): PerExample =>
+        mapExamples(t, (time) => {
+          const level = schedule.level(time);
+          return f(coefficientsAt(this, level), level);
+        });
+      return axpby(
+        of(({ skip, out }, { alpha }) => (1 - skip * alpha) / out),
+        x0,
+        of(({ skip, out }, { sigma }) => (-skip * sigma) / out),
+        noise,
+      );
     },
   };
 }
 
-function clipper(
-  clip: boolean | readonly [min: number, max: number],
-): ((x0: tf.Tensor) => tf.Tensor) | undefined {
-  if (clip === false) return undefined;
-  const [min, max] = clip === true ? [-1, 1] : clip;
-  if (!(min < max))
-    throw new RangeError(`clip must be a range [min, max] with min < max, not [${min}, ${max}]`);
-  return (x0) => tf.clipByValue(x0, min, max);
+/** @throws TypeError where what came is no such value: in JavaScript it may be a name, and a string has an `at` too. */
+function checkIs(name: string, value: { name?: unknown; at?: unknown }, meaning: string): void {
+  if (typeof value?.name !== 'string' || typeof value.at !== 'function')
+    throw new TypeError(`${name} must be ${meaning}, not ${String(value)}`);
 }
 
-/** The timesteps as the network knows them: t itself unless the schedule was respaced; int32 where they are whole. */
-function toldTimesteps(schedule: NoiseSchedule): (t: tf.Tensor1D) => tf.Tensor1D {
-  const { timesteps } = schedule;
-  if (timesteps.every((timestep, i) => timestep === i)) return (t) => t;
-  const dtype = timesteps.every(Number.isInteger) ? 'int32' : 'float32';
-  return (t) => tf.cast(lookup(timesteps, t, 1) as tf.Tensor1D, dtype);
+/** @throws RangeError where the prediction says nothing of x_0, or the network could be told nothing. */
+function coefficientsAt({ predicts, forward }: ReverseProcessOptions, level: NoiseLevel): Coefficients {
+  const coefficients = predicts.at(level, forward.schedule);
+  const { skip, out, told = 0 } = coefficients;
+  if ([skip, out, told].every(Number.isFinite)) return coefficients;
+  throw new RangeError(
+    `a network that predicts ${predicts.name} says nothing of x_0 at t = ${level.t}, where the signal is ${level.alpha}: predict v, x0 or flow on this schedule`,
+  );
 }
 
-function split(output: tf.Tensor, xt: tf.Tensor, variance: Variance): NetworkOutput {
-  const learned = isLearned(variance);
+function split(
+  output: tf.Tensor,
+  xt: tf.Tensor,
+  { learned, name }: Variance,
+): Pick<GaussianEvaluation, 'prediction' | 'raw'> {
   const expected = learned ? [...xt.shape.slice(0, -1), 2 * xt.shape[xt.rank - 1]!] : xt.shape;
   if (!tf.util.arraysEqual(output.shape, expected)) {
     throw new RangeError(
-      `the denoiser must return shape [${expected}] for xt of shape [${xt.shape}] and ${variance} variance, not [${output.shape}]`,
+      `the denoiser must return shape [${expected}] for xt of shape [${xt.shape}] and ${name} variance, not [${output.shape}]`,
     );
   }
-  if (!learned) return { prediction: output };
+  if (!learned) return { prediction: tf.clone(output) };
   const [prediction, raw] = tf.split(output, 2, -1);
-  return { prediction: prediction!, variance: raw! };
+  return { prediction: prediction!, raw: raw! };
 }

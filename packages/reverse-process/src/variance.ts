@@ -1,47 +1,88 @@
-import type { NoiseSchedule } from '@diffusion-ts/schedules';
-import { lookup } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
+import { between, type NoiseSchedule } from '@diffusion-ts/schedules';
 
-/**
- * Which variance p_θ(x_{t−1} | x_t) has:
- *
- * - `fixedSmall`: β̃_t, and `fixedLarge`: β_t, the two extremes of Ho et al. 2020, section 3.2. Index 0, where β̃ = 0,
- *   takes β̃ of index 1 in both;
- * - `learned`: the network's second half of channels is ln σ²;
- * - `learnedRange`: it is v ∈ [−1, 1], and ln σ² lies (v + 1)/2 of the way from ln β̃_t to ln β_t (Nichol and Dhariwal
- *   2021, eq. 15).
- */
-export type Variance = 'fixedSmall' | 'fixedLarge' | 'learned' | 'learnedRange';
-
-/** Whether the network's last axis holds C channels of the prediction and C more of the variance. */
-export function isLearned(variance: Variance): boolean {
-  return variance === 'learned' || variance === 'learnedRange';
+/** Logarithms of the two extremes of Ho et al. 2020, section 3.2, for a step from t to s. */
+export interface Extremes {
+  /** ln β̃; where s is the data, and β̃ = 0, that of the step to t from the time after it. */
+  readonly small: number;
+  /** ln β. */
+  readonly large: number;
 }
 
 /**
- * ln σ_t²: `[batch, 1, …, 1]` of the given rank where it is fixed, and of the shape of `raw`, the network's second half
- * of channels, where it is learned.
+ * Which variance p_θ(x_s | x_t) has: ln σ² = offset + ofRaw · raw, `raw` being what the network says of it in the second
+ * half of its channels.
  */
-export function logVariance(
-  schedule: NoiseSchedule,
-  variance: Variance,
-  t: tf.Tensor1D,
-  rank: number,
-  raw: tf.Tensor | undefined,
-): tf.Tensor {
-  const small = schedule.posteriorLogVarianceClipped;
-  if (variance === 'fixedSmall') return lookup(small, t, rank);
-  if (variance === 'fixedLarge') {
-    return lookup(
-      schedule.betas.map((beta, i) => (i === 0 ? small[0]! : Math.log(beta))),
-      t,
-      rank,
-    );
-  }
-  if (raw === undefined) throw new TypeError(`output.variance is missing: the variance is ${variance}`);
-  if (variance === 'learned') return tf.clone(raw);
-  const logBetas = schedule.betas.map(Math.log);
-  const middle = logBetas.map((large, i) => (large + small[i]!) / 2);
-  const halfWidth = logBetas.map((large, i) => (large - small[i]!) / 2);
-  return tf.tidy(() => tf.add(lookup(middle, t, rank), tf.mul(lookup(halfWidth, t, rank), raw)));
+export interface Variance {
+  /** As configs and checkpoints call it. */
+  readonly name: string;
+  /** Whether the network's last axis holds C channels of the prediction and C more of the variance. */
+  readonly learned: boolean;
+  at(schedule: NoiseSchedule, t: number, s: number): { readonly offset: number; readonly ofRaw: number };
+}
+
+/** σ² = β̃ (Ho et al. 2020, section 3.2): right for data that are one point. */
+export const fixedSmall: Variance = {
+  name: 'fixedSmall',
+  learned: false,
+  at: (schedule, t, s) => ({ offset: extremes(schedule, t, s).small, ofRaw: 0 }),
+};
+
+/** σ² = β (Ho et al. 2020, section 3.2): right for data that are noise; but at the data β̃, as in the step before. */
+export const fixedLarge: Variance = {
+  name: 'fixedLarge',
+  learned: false,
+  at(schedule, t, s) {
+    const { small, large } = extremes(schedule, t, s);
+    return { offset: s === schedule.start ? small : large, ofRaw: 0 };
+  },
+};
+
+/** raw = v ∈ [−1, 1] for ln σ² that lies (v + 1)/2 of the way from ln β̃ to ln β (Nichol and Dhariwal 2021, eq. 15). */
+export const learnedRange: Variance = {
+  name: 'learnedRange',
+  learned: true,
+  at(schedule, t, s) {
+    const { small, large } = extremes(schedule, t, s);
+    return { offset: (large + small) / 2, ofRaw: (large - small) / 2 };
+  },
+};
+
+/**
+ * raw = ln σ² of the step to t − 1 that the network was trained on. For another step it lies as far between ln β̃ and ln β
+ * of that step as it does between those of its own.
+ */
+export const learnedVariance: Variance = {
+  name: 'learned',
+  learned: true,
+  at(schedule, t, s) {
+    if (schedule.steps === undefined) {
+      throw new RangeError(
+        "variance 'learned' is that of a step of a discrete schedule: in continuous time take 'learnedRange'",
+      );
+    }
+    const trained = Math.max(t - 1, schedule.start);
+    if (s === trained) return { offset: 0, ofRaw: 1 };
+    const [own, asked] = [extremes(schedule, t, trained), extremes(schedule, t, s)];
+    const ofRaw = (asked.large - asked.small) / (own.large - own.small);
+    return { offset: asked.small - ofRaw * own.small, ofRaw };
+  },
+};
+
+/** The variances by their names: what a config says is looked up here. */
+export const VARIANCES: Readonly<Record<'fixedSmall' | 'fixedLarge' | 'learned' | 'learnedRange', Variance>> =
+  {
+    fixedSmall,
+    fixedLarge,
+    learned: learnedVariance,
+    learnedRange,
+  };
+
+/** The extremes of the step from t to s. */
+export function extremes(schedule: NoiseSchedule, t: number, s: number): Extremes {
+  const from = schedule.level(t);
+  const { variance, beta } = between(schedule.level(s), from);
+  const large = Math.log(beta);
+  if (variance > 0) return { small: Math.log(variance), large };
+  const hasNext = schedule.steps !== undefined && t + 1 <= schedule.end;
+  return { small: hasNext ? Math.log(between(from, schedule.level(t + 1)).variance) : large, large };
 }

@@ -1,35 +1,26 @@
-import type { Respacing } from '@diffusion-ts/schedules';
-import * as tf from '@tensorflow/tfjs-core';
-import { respaced } from './respaced.js';
+import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
+import type { Times } from '@diffusion-ts/schedules';
 import type { Sampler } from './sampler.js';
-import { descending, walk } from './walk.js';
+import { fromSolver } from './solver.js';
 
 export interface AncestralOptions {
-  /** Which steps of the schedule to take, as in `respace`; all of them by default. */
-  readonly steps?: Respacing;
+  /** The times to visit; default every step of a discrete schedule. */
+  readonly times?: Times;
 }
 
 /**
- * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_{t−1} = μ_θ(x_t, t) + σ_t z, with no noise in the last step. The
- * mean and the variance are those of `reverse.transition`, so learned variances and clipping are the process's own; with
- * `steps` they are those of the respaced process (section 4 of Nichol & Dhariwal 2021).
+ * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_s ~ p_θ(x_s | x_t), and at the end its mode, without noise. The
+ * distribution is the process's own, of whatever kind, learned variances and clipping included; with few times it is that
+ * between them (section 4 of Nichol & Dhariwal 2021).
  *
- * @throws RangeError (when the sampler is called) if the schedule cannot be respaced that way, or if what the network
- * predicts (the previous mean, 'learned' variances) holds for the steps of its own schedule alone.
+ * @throws (when called) as `fromSolver` does.
  */
-export function ancestral({ steps }: AncestralOptions = {}): Sampler {
-  return (reverse, xT, { rng, signal, condition }) => {
-    if (steps !== undefined && reverse.variance === 'learned') {
-      throw new RangeError(
-        `steps is ${JSON.stringify(steps)}, but 'learned' variances are those of the steps that the network was trained on: leave steps out, or sample with ddim`,
-      );
-    }
-    const process = respaced(reverse, steps);
-    const { schedule } = process.forward;
-    return walk(xT, descending(schedule.steps), schedule.timesteps, signal, (xt, t, index) => {
-      const { mean, variance, x0 } = process.transition(xt, t, condition);
-      if (index === 0) return { x0, next: mean };
-      return { x0, next: tf.add(mean, tf.mul(tf.sqrt(variance), rng.normal(xt.shape))) };
-    });
-  };
+export function ancestral<D extends Distribution = Gaussian>({ times }: AncestralOptions = {}): Sampler<D> {
+  return fromSolver<D>(
+    ({ evaluation, to, rng }) => {
+      const p = evaluation.to(to.t);
+      return to.sigma === 0 ? p.mode() : p.sample(rng);
+    },
+    { times, draws: true },
+  );
 }

@@ -1,33 +1,29 @@
-import type { Respacing } from '@diffusion-ts/schedules';
-import * as tf from '@tensorflow/tfjs-core';
-import { respaced } from './respaced.js';
+import { every, type Times } from '@diffusion-ts/schedules';
+import { axpby } from '@diffusion-ts/tensor';
 import type { Sampler } from './sampler.js';
-import { walk } from './walk.js';
+import { levelsAt, type Solver, walk } from './solver.js';
 
 export interface DdimInversionOptions {
-  /** Which steps of the schedule to take, as in `respace`; all of them by default. */
-  readonly steps?: Respacing;
+  /** The times of the `ddim` to invert; default every step of a discrete schedule. */
+  readonly times?: Times;
 }
 
 /**
- * DDIM backwards, from data to the noise that `ddim` with the same steps and η = 0 turns into them: it is given x_0
- * where a sampler is given x_T, and returns x_T. Each step solves eq. 12 of Song, Meng & Ermon 2021 (σ = 0) for x_t with
- * ε̂(x_t, t) replaced by ε̂(x_{t−1}, t), so going there and back misses by O(1/steps). Draws nothing from `rng`.
+ * DDIM backwards, from data to the noise that `ddim` with the same times and η = 0 turns into them: it is given x_0 where a
+ * sampler is given x_T, and returns x_T. Each step solves eq. 12 of Song, Meng & Ermon 2021 (σ = 0) for x_t with ε̂(x_t, t)
+ * replaced by ε̂(x_s, t), so going there and back misses by O(1/steps). Draws nothing.
  *
- * @throws RangeError (when called) if the schedule cannot be respaced that way, or if the network predicts the previous mean
- * and `steps` are given.
+ * @throws (when called) as `fromSolver` does.
  */
-export function ddimInversion({ steps }: DdimInversionOptions = {}): Sampler {
-  return (reverse, x0, { signal, condition }) => {
-    const process = respaced(reverse, steps);
-    const { schedule } = process.forward;
-    const ascending = Array.from({ length: schedule.steps }, (_, t) => t);
-    return walk(x0, ascending, schedule.timesteps, signal, (xPrev, t, index) => {
-      const { epsilon } = process.predict(xPrev, t, condition);
-      const alphaBarPrev = schedule.alphaBarsPrev[index]!;
-      const alphaBar = schedule.alphaBars[index]!;
-      const x0 = tf.div(tf.sub(xPrev, tf.mul(Math.sqrt(1 - alphaBarPrev), epsilon)), Math.sqrt(alphaBarPrev));
-      return { x0, next: tf.add(tf.mul(Math.sqrt(alphaBar), x0), tf.mul(Math.sqrt(1 - alphaBar), epsilon)) };
-    });
+export function ddimInversion({ times = every() }: DdimInversionOptions = {}): Sampler {
+  return (reverse, x0, options = {}) => {
+    const levels = levelsAt(times, reverse).reverse();
+    const solver: Solver = ({ x, x0, from, to }) => {
+      const epsilon = axpby(1 / to.sigma, x, -to.alpha / to.sigma, x0);
+      const ofX = to.alpha / from.alpha;
+      return axpby(ofX, x, to.sigma - ofX * from.sigma, epsilon);
+    };
+    // At the data themselves a network was never trained: it is asked as if x were at the noisier level already.
+    return walk(solver, reverse, x0, { levels, told: levels.slice(1) }, options);
   };
 }

@@ -1,6 +1,6 @@
 import { checkCount } from './check.js';
 import { fromBetas } from './from-betas.js';
-import type { NoiseSchedule } from './schedule.js';
+import type { DiscreteSchedule } from './schedule.js';
 
 /**
  * β_t = 1/(T − t + 1): every step erases the same fraction 1/T of the signal, so ᾱ_t = 1 − t/T (Sohl-Dickstein et al.
@@ -8,7 +8,7 @@ import type { NoiseSchedule } from './schedule.js';
  *
  * @throws RangeError where `steps` is no positive integer.
  */
-export function constantFraction({ steps }: { steps: number }): NoiseSchedule {
+export function constantFraction({ steps }: { steps: number }): DiscreteSchedule {
   checkCount('steps', steps);
   return fromBetas(Float64Array.from({ length: steps }, (_, t) => 1 / (steps - t)));
 }

@@ -1,5 +1,5 @@
 import { fromAlphaBars } from './from-alpha-bars.js';
-import type { NoiseSchedule } from './schedule.js';
+import type { DiscreteSchedule } from './schedule.js';
 
 /**
  * ᾱ(u) ∝ cos²((u + offset) / (1 + offset) · π/2), eq. 17 of Nichol & Dhariwal 2021.
@@ -16,7 +16,7 @@ export function cosine({
   steps: number;
   offset?: number;
   maxBeta?: number;
-}): NoiseSchedule {
+}): DiscreteSchedule {
   if (!(offset >= 0 && offset < Number.POSITIVE_INFINITY)) {
     throw new RangeError(`offset is ${offset}, expected a number of at least 0`);
   }

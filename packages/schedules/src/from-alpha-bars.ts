@@ -1,6 +1,6 @@
 import { checkCount } from './check.js';
 import { fromBetas } from './from-betas.js';
-import type { NoiseSchedule } from './schedule.js';
+import type { DiscreteSchedule } from './schedule.js';
 
 /**
  * The schedule of a continuous ᾱ(u): β_t = min(1 − f((t+1)/T) / f(t/T), maxBeta), eq. 17 and below of Nichol &
@@ -13,7 +13,7 @@ import type { NoiseSchedule } from './schedule.js';
 export function fromAlphaBars(
   f: (u: number) => number,
   { steps, maxBeta = 1 }: { steps: number; maxBeta?: number },
-): NoiseSchedule {
+): DiscreteSchedule {
   checkCount('steps', steps);
   if (!(maxBeta > 0 && maxBeta <= 1)) {
     throw new RangeError(`maxBeta is ${maxBeta}, expected a number in (0, 1]`);

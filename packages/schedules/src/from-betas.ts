@@ -1,5 +1,5 @@
-import type { NoiseSchedule } from './schedule.js';
-import { indices, tables } from './tables.js';
+import type { DiscreteSchedule } from './schedule.js';
+import { tabulated } from './tabulated.js';
 
 /**
  * The schedule with these β_t, from the first step to the last.
@@ -7,7 +7,7 @@ import { indices, tables } from './tables.js';
  * @param betas each in (0, 1); the last one may be 1, which leaves nothing of x_0 (zero terminal SNR).
  * @throws RangeError where `betas` is empty or a β is out of range.
  */
-export function fromBetas(betas: ArrayLike<number>): NoiseSchedule {
+export function fromBetas(betas: ArrayLike<number>): DiscreteSchedule {
   if (betas.length === 0) throw new RangeError('betas is empty, expected at least one β');
   const table = Float64Array.from(betas);
   let alphaBar = 1;
@@ -15,5 +15,5 @@ export function fromBetas(betas: ArrayLike<number>): NoiseSchedule {
     alphaBar *= 1 - beta;
     return alphaBar;
   });
-  return tables(table, alphaBars, indices(table.length));
+  return tabulated(table, alphaBars);
 }

@@ -1,11 +1,26 @@
+export { type Between, between } from './between.js';
 export { constantFraction } from './constant-fraction.js';
+export { continuous } from './continuous.js';
 export { cosine } from './cosine.js';
 export { fromAlphaBars } from './from-alpha-bars.js';
 export { fromBetas } from './from-betas.js';
-export { karras } from './karras.js';
 export { linear } from './linear.js';
 export { quadratic } from './quadratic.js';
+export { rectified } from './rectified.js';
 export { rescaleToZeroTerminalSnr } from './rescale-to-zero-terminal-snr.js';
-export { type Respacing, respace } from './respace.js';
-export type { NoiseSchedule } from './schedule.js';
+export type { DiscreteSchedule, NoiseLevel, NoiseSchedule } from './schedule.js';
 export { sigmoid } from './sigmoid.js';
+export {
+  every,
+  karras,
+  leading,
+  linspace,
+  logSnrSpaced,
+  sections,
+  startingAt,
+  strided,
+  type Times,
+  times,
+  trailing,
+} from './times.js';
+export { varianceExploding } from './variance-exploding.js';

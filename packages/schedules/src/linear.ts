@@ -1,12 +1,13 @@
 import { checkCount } from './check.js';
 import { fromBetas } from './from-betas.js';
-import type { NoiseSchedule } from './schedule.js';
+import type { DiscreteSchedule } from './schedule.js';
+import { spaced } from './spaced.js';
 
 /**
  * β_t linear in t, Ho et al. 2020, section 4.
  *
- * `start` and `end` default to 1e-4 and 0.02 scaled by 1000/steps, so that ᾱ_T stays near 4e-5 whatever the number of
- * steps (Nichol & Dhariwal 2021).
+ * `start` and `end` default to 1e-4 and 0.02 scaled by 1000/steps, so that ᾱ_T stays near 4e-5 for hundreds of
+ * steps and more (Nichol & Dhariwal 2021); with few it is less, 8e-9 at 21.
  *
  * @throws RangeError where `steps` is no positive integer, or `start` or `end` is not in (0, 1): the defaults leave it
  * at 20 steps and fewer.
@@ -19,10 +20,10 @@ export function linear({
   steps: number;
   start?: number;
   end?: number;
-}): NoiseSchedule {
+}): DiscreteSchedule {
   checkCount('steps', steps);
   const bounds = betaBounds(steps, { start, end }, { start: 1e-4, end: 0.02 });
-  return fromBetas(linspace(bounds.start, bounds.end, steps));
+  return fromBetas(spaced(bounds.start, bounds.end, steps));
 }
 
 interface Bounds {
@@ -46,11 +47,4 @@ export function betaBounds(
     );
   };
   return { start: bound('start'), end: bound('end') };
-}
-
-/** `count` evenly spaced numbers from `start` to `end`, both included; `start` alone where `count` is 1. */
-export function linspace(start: number, end: number, count: number): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) =>
-    i === count - 1 && i > 0 ? end : start + (i * (end - start)) / Math.max(count - 1, 1),
-  );
 }

@@ -1,7 +1,8 @@
 import { checkCount } from './check.js';
 import { fromBetas } from './from-betas.js';
-import { betaBounds, linspace } from './linear.js';
-import type { NoiseSchedule } from './schedule.js';
+import { betaBounds } from './linear.js';
+import type { DiscreteSchedule } from './schedule.js';
+import { spaced } from './spaced.js';
 
 /**
  * √β_t linear in t: the schedule of latent diffusion (Rombach et al. 2022), `scaled_linear` in diffusers.
@@ -19,9 +20,9 @@ export function quadratic({
   steps: number;
   start?: number;
   end?: number;
-}): NoiseSchedule {
+}): DiscreteSchedule {
   checkCount('steps', steps);
   const bounds = betaBounds(steps, { start, end }, { start: 0.00085, end: 0.012 });
-  const roots = linspace(Math.sqrt(bounds.start), Math.sqrt(bounds.end), steps);
+  const roots = spaced(Math.sqrt(bounds.start), Math.sqrt(bounds.end), steps);
   return fromBetas(roots.map((root) => root * root));
 }

@@ -1,5 +1,5 @@
-import type { NoiseSchedule } from './schedule.js';
-import { tables } from './tables.js';
+import type { DiscreteSchedule } from './schedule.js';
+import { tabulated } from './tabulated.js';
 
 /**
  * Shifts and scales √ᾱ so that it ends at 0 and starts where it did: algorithm 1 of Lin et al. 2024, "Common diffusion
@@ -8,12 +8,13 @@ import { tables } from './tables.js';
  *
  * @throws RangeError where the schedule has one step only, whose start and end cannot differ.
  */
-export function rescaleToZeroTerminalSnr(schedule: NoiseSchedule): NoiseSchedule {
-  if (schedule.steps < 2) throw new RangeError('schedule has 1 step, expected at least 2 to rescale');
-  const roots = schedule.alphaBars.map(Math.sqrt);
+export function rescaleToZeroTerminalSnr(schedule: DiscreteSchedule): DiscreteSchedule {
+  const { steps } = schedule;
+  if (steps < 2) throw new RangeError('schedule has 1 step, expected at least 2 to rescale');
+  const roots = Float64Array.from({ length: steps }, (_, t) => schedule.level(t).alpha);
   const first = roots[0]!;
   const last = roots.at(-1)!;
   const alphaBars = roots.map((root) => (((root - last) * first) / (first - last)) ** 2);
   const betas = alphaBars.map((alphaBar, t) => 1 - alphaBar / (t === 0 ? 1 : alphaBars[t - 1]!));
-  return tables(betas, alphaBars, schedule.timesteps.slice());
+  return tabulated(betas, alphaBars);
 }

@@ -1,25 +1,39 @@
-/** A noise schedule as float64 tables of length `steps`; index t is the paper's t + 1. No entry is NaN. */
+/**
+ * How much signal and noise x_t = α x_0 + σ ε holds at a time. `logSnr` is λ = ln(α²/σ²) (Kingma et al. 2021): ∞ at the
+ * data, −∞ at pure noise.
+ */
+export interface NoiseLevel {
+  readonly t: number;
+  readonly alpha: number;
+  readonly sigma: number;
+  readonly logSnr: number;
+}
+
+/** How noise grows with time, in float64: everything Gaussian diffusion needs to know of it is the level at a time. */
 export interface NoiseSchedule {
+  /** How many whole times 0 … steps − 1 a discrete schedule has; absent where time is continuous. */
+  readonly steps?: number;
+  /** The time of the data: `level(start)` is α = 1, σ = 0. −1 of a discrete schedule, 0 of a continuous one. */
+  readonly start: number;
+  /** The time of the least noise that is worth a step: where a list of times ends before it goes to the data. */
+  readonly least: number;
+  /** The time of the most noise, from which a sampler starts. */
+  readonly end: number;
+  /**
+   * The level at a time of start … end, between the whole times of a discrete schedule too.
+   * @throws RangeError if the schedule has no such time.
+   */
+  level(t: number): NoiseLevel;
+  /**
+   * The time at which the log-SNR is this, the inverse of `level`.
+   * @throws RangeError if the schedule never gets so noisy, or leaps over this log-SNR.
+   */
+  timeOf(logSnr: number): number;
+}
+
+/** A schedule of T steps, each of which adds noise of variance β. Index t is the papers' t + 1. */
+export interface DiscreteSchedule extends NoiseSchedule {
   readonly steps: number;
-  /** What a network is told at index t: t itself, unless the schedule was respaced. */
-  readonly timesteps: Float64Array;
+  /** β_t of q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), eq. 2 of Ho et al. 2020. */
   readonly betas: Float64Array;
-  /** α_t = 1 − β_t. */
-  readonly alphas: Float64Array;
-  /** ᾱ_t = ∏ α_s for s ≤ t. */
-  readonly alphaBars: Float64Array;
-  /** ᾱ_{t−1}, with 1 before the first step. */
-  readonly alphaBarsPrev: Float64Array;
-  /** ᾱ_t / (1 − ᾱ_t); exactly 0 where ᾱ_t = 0. */
-  readonly snr: Float64Array;
-  /** ln of `snr`; −Infinity, its limit, where ᾱ_t = 0. */
-  readonly logSnr: Float64Array;
-  /** β̃_t, eq. 7 of Ho et al. 2020; 0 at index 0, where x_0 is known. */
-  readonly posteriorVariance: Float64Array;
-  /** ln β̃_t, with entry 0 (where β̃ = 0) copied from entry 1, or ln β_0 where there is one step only. */
-  readonly posteriorLogVarianceClipped: Float64Array;
-  /** The factor of x_0 in the posterior mean, eq. 7 of Ho et al. 2020. */
-  readonly posteriorMeanCoefX0: Float64Array;
-  /** The factor of x_t in the posterior mean, eq. 7 of Ho et al. 2020. */
-  readonly posteriorMeanCoefXt: Float64Array;
 }

@@ -1,6 +1,6 @@
 import { checkPositive } from './check.js';
 import { fromAlphaBars } from './from-alpha-bars.js';
-import type { NoiseSchedule } from './schedule.js';
+import type { DiscreteSchedule } from './schedule.js';
 
 /**
  * ᾱ(u) = (σ(end/τ) − σ((start + u (end − start))/τ)) / (σ(end/τ) − σ(start/τ)), σ the logistic function: the sigmoid
@@ -22,7 +22,7 @@ export function sigmoid({
   end?: number;
   tau?: number;
   maxBeta?: number;
-}): NoiseSchedule {
+}): DiscreteSchedule {
   if (!(start < end && Number.isFinite(end - start))) {
     throw new RangeError(`start is ${start} and end is ${end}, expected start to be the lower one`);
   }

@@ -2,7 +2,7 @@ import { expectAllClose } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { constantFraction } from '../src/index.js';
-import { expectNoNaN } from './every-table.js';
+import { alphaBars, expectNoNaN } from './levels.js';
 
 describe('constantFraction', () => {
   it('erases the fraction 1/T of the signal at every step, whatever T', () => {
@@ -10,10 +10,14 @@ describe('constantFraction', () => {
       fc.property(fc.integer({ min: 1, max: 2000 }), (steps) => {
         const schedule = constantFraction({ steps });
         expectNoNaN(schedule);
-        const falling = schedule.alphaBars.map((_, t) => 1 - (t + 1) / steps);
-        expectAllClose(schedule.alphaBars, falling, { relative: 1e-9, absolute: 1e-14 });
-        expect(schedule.alphaBars.at(-1)).toBe(0);
-        expect(schedule.logSnr.at(-1)).toBe(Number.NEGATIVE_INFINITY);
+        const falling = schedule.betas.map((_, t) => 1 - (t + 1) / steps);
+        expectAllClose(alphaBars(schedule), falling, { relative: 1e-9, absolute: 1e-14 });
+        expect(schedule.level(steps - 1)).toEqual({
+          t: steps - 1,
+          alpha: 0,
+          sigma: 1,
+          logSnr: Number.NEGATIVE_INFINITY,
+        });
       }),
       { numRuns: 30 },
     );

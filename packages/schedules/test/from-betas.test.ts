@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { fromBetas } from '../src/index.js';
-import { expectNoNaN } from './every-table.js';
+import { between, fromBetas } from '../src/index.js';
+import { expectNoNaN } from './levels.js';
 
 describe('fromBetas', () => {
   it('works out 0.5, 0.5 by hand: ᾱ is a half and a quarter, the SNR 1 and 1/3', () => {
     const s = fromBetas([0.5, 0.5]);
-    expect([...s.alphaBars]).toEqual([0.5, 0.25]);
-    expect([...s.snr]).toEqual([1, 0.25 / 0.75]);
-    expect([...s.timesteps]).toEqual([0, 1]);
+    expect(s.level(0)).toEqual({ t: 0, alpha: Math.SQRT1_2, sigma: Math.SQRT1_2, logSnr: 0 });
+    expect(s.level(1)).toEqual({ t: 1, alpha: 0.5, sigma: Math.sqrt(0.75), logSnr: Math.log(1 / 3) });
+    expect([s.steps, s.start, s.least, s.end]).toEqual([2, -1, 0, 1]);
   });
 
   it('copies the betas, so that the schedule does not change with them', () => {
@@ -20,13 +20,11 @@ describe('fromBetas', () => {
   it('allows a last β of 1, where the SNR is 0 and its logarithm −Infinity', () => {
     const s = fromBetas([0.5, 1]);
     expectNoNaN(s);
-    expect([s.alphaBars[1], s.snr[1], s.logSnr[1]]).toEqual([0, 0, Number.NEGATIVE_INFINITY]);
+    expect(s.level(1)).toEqual({ t: 1, alpha: 0, sigma: 1, logSnr: Number.NEGATIVE_INFINITY });
     // From pure noise x_t says nothing about x_{t−1}, which is q(x_{t−1} | x_0).
-    expect([s.posteriorMeanCoefX0[1], s.posteriorMeanCoefXt[1], s.posteriorVariance[1]]).toEqual([
-      Math.sqrt(0.5),
-      0,
-      0.5,
-    ]);
+    const { ofX0, ofXt, variance, beta } = between(s.level(0), s.level(1));
+    expect([ofX0, ofXt, beta]).toEqual([Math.SQRT1_2, 0, 1]);
+    expect(variance).toBeCloseTo(0.5, 15);
   });
 
   it.each([0, -0.1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('refuses β = %s by its index', (beta) => {

@@ -1,8 +1,8 @@
 import { golden } from '@diffusion-ts/testing';
-import type { NoiseSchedule } from '../src/index.js';
 import {
   constantFraction,
   cosine,
+  type DiscreteSchedule,
   linear,
   quadratic,
   rescaleToZeroTerminalSnr,
@@ -25,7 +25,7 @@ export interface GoldenRow {
 
 export const goldenRows: GoldenRow[] = golden('schedules');
 
-const byName: Record<string, (steps: number) => NoiseSchedule> = {
+const byName: Record<string, (steps: number) => DiscreteSchedule> = {
   linear: (steps) => linear({ steps }),
   'linear scaled by 1000/T': (steps) => linear({ steps }),
   'linear unscaled': (steps) => linear({ steps, start: 1e-4, end: 0.02 }),
@@ -37,7 +37,7 @@ const byName: Record<string, (steps: number) => NoiseSchedule> = {
 };
 
 /** Our schedule for a row of the golden file; throws for a row that has none, so that none goes unchecked. */
-export function scheduleOf(row: GoldenRow): NoiseSchedule {
+export function scheduleOf(row: GoldenRow): DiscreteSchedule {
   const make = byName[row.name];
   if (make === undefined) throw new Error(`no schedule for the golden row '${row.name}'`);
   return make(row.steps);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { linear } from '../src/index.js';
+import { alphaBars } from './levels.js';
 
 describe('linear', () => {
   it('is Ho et al.’s 1e-4 to 0.02 at a thousand steps', () => {
@@ -9,7 +10,7 @@ describe('linear', () => {
   });
 
   it.each([100, 250, 4000, 10000])('ends near ᾱ = 4e-5 at %s steps', (steps) => {
-    const last = linear({ steps }).alphaBars.at(-1)!;
+    const last = alphaBars(linear({ steps })).at(-1)!;
     // Discretisation makes it smaller at few steps: ln(1 − β) < −β.
     expect(Math.log(last / 4e-5)).toBeGreaterThan(-0.9);
     expect(Math.log(last / 4e-5)).toBeLessThan(0.1);
@@ -20,8 +21,9 @@ describe('linear', () => {
     expect([...linear({ steps: 1, start: 0.1, end: 0.5 }).betas]).toEqual([0.1]);
   });
 
-  it('takes its defaults from 21 steps on', () => {
+  it('takes its defaults from 21 steps on, of which ᾱ = 8e-9 is left', () => {
     expect(linear({ steps: 21 }).betas.at(-1)).toBeCloseTo(20 / 21, 12);
+    expect(alphaBars(linear({ steps: 21 })).at(-1)).toBeCloseTo(8e-9, 9);
   });
 
   it.each([1, 10, 20])('refuses its defaults at %s steps and says what would do', (steps) => {

@@ -1,8 +1,8 @@
 import { expectAllClose } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { constantFraction, fromBetas, linear, rescaleToZeroTerminalSnr, respace } from '../src/index.js';
-import { expectNoNaN } from './every-table.js';
+import { constantFraction, fromBetas, linear, rescaleToZeroTerminalSnr } from '../src/index.js';
+import { alphaBars, expectNoNaN, Instance } from './levels.js';
 
 describe('rescaleToZeroTerminalSnr', () => {
   it('ends at no signal, starts where the schedule did, and moves √ᾱ linearly in between', () => {
@@ -13,13 +13,14 @@ describe('rescaleToZeroTerminalSnr', () => {
           const before = fromBetas(betas);
           const after = rescaleToZeroTerminalSnr(before);
           expectNoNaN(after);
-          expect([after.alphaBars.at(-1), after.betas.at(-1), after.snr.at(-1)]).toEqual([0, 1, 0]);
-          expectAllClose(after.alphaBars[0]!, before.alphaBars[0]!, { relative: 1e-12, absolute: 0 });
-          const slope =
-            Math.sqrt(before.alphaBars[0]!) /
-            (Math.sqrt(before.alphaBars[0]!) - Math.sqrt(before.alphaBars.at(-1)!));
+          const end = before.steps - 1;
+          expect(after.level(end)).toEqual({ t: end, alpha: 0, sigma: 1, logSnr: Number.NEGATIVE_INFINITY });
+          expect(after.betas.at(-1)).toBe(1);
+          const first = before.level(0).alpha;
+          expectAllClose(after.level(0).alpha, first, { relative: 1e-12, absolute: 0 });
+          const slope = first / (first - before.level(end).alpha);
           for (let t = 1; t < before.steps; t++) {
-            const fall = (s: typeof before) => Math.sqrt(s.alphaBars[t - 1]!) - Math.sqrt(s.alphaBars[t]!);
+            const fall = (s: typeof before) => s.level(t - 1).alpha - s.level(t).alpha;
             expectAllClose(fall(after), slope * fall(before), { relative: 1e-6, absolute: 1e-12 });
           }
         },
@@ -29,15 +30,17 @@ describe('rescaleToZeroTerminalSnr', () => {
 
   it('leaves a schedule that ends at no signal as it is', () => {
     const schedule = constantFraction({ steps: 20 });
-    expectAllClose(rescaleToZeroTerminalSnr(schedule).alphaBars, schedule.alphaBars, {
+    expectAllClose(alphaBars(rescaleToZeroTerminalSnr(schedule)), alphaBars(schedule), {
       relative: 1e-12,
       absolute: 0,
     });
   });
 
-  it('keeps the timesteps of a respaced schedule', () => {
-    const schedule = respace(linear({ steps: 1000 }), 'ddim4');
-    expect([...rescaleToZeroTerminalSnr(schedule).timesteps]).toEqual([0, 250, 500, 750]);
+  it('asks a schedule for its levels as a method, so that it may be an instance of a class', () => {
+    const schedule = linear({ steps: 100 });
+    expect(rescaleToZeroTerminalSnr(new Instance(schedule)).betas).toEqual(
+      rescaleToZeroTerminalSnr(schedule).betas,
+    );
   });
 
   it('refuses a schedule of one step', () => {

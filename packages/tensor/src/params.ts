@@ -3,6 +3,38 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 /** A flat, named tree of tensors; the names are those of the PyTorch state dict, the order is that of insertion. */
 export type Params = Readonly<Record<string, Tensor>>;
 
+/** The shape of every tensor of a tree, by its name. */
+export type Shapes = Readonly<Record<string, readonly number[]>>;
+
+/**
+ * Where PyTorch has the axes of a tensor of ours: its axis i is our axis `layout[i]`, so that `tf.transpose(x, layout)` is
+ * laid out as PyTorch has it. Of a convolution, HWIO here and OIHW there, it is [3, 2, 0, 1].
+ */
+export type Layout = readonly number[];
+
+/** The layouts of a tree, by name: of those tensors that PyTorch lays out otherwise, and no others. */
+export type Layouts = Readonly<Record<string, Layout>>;
+
+/**
+ * What keeps a tree from having just these names and shapes, as the rest of a sentence about the tree; undefined where
+ * nothing does.
+ */
+export function mismatch(params: Params, shapes: Shapes): string | undefined {
+  for (const [name, shape] of Object.entries(shapes)) {
+    const found = params[name]?.shape;
+    if (found === undefined) return `"${name}" is missing`;
+    if (found.join() !== shape.join()) return `"${name}" must have shape [${shape}], not [${found}]`;
+  }
+  const extra = Object.keys(params).find((name) => shapes[name] === undefined);
+  return extra === undefined ? undefined : `"${extra}" is not among those expected`;
+}
+
+/** @throws RangeError if the tree, which the message calls `tree`, does not have these names and shapes. */
+export function checkParams(tree: string, params: Params, shapes: Shapes): void {
+  const problem = mismatch(params, shapes);
+  if (problem !== undefined) throw new RangeError(`${tree}: ${problem}`);
+}
+
 /** Applies `f` to every tensor; the result has the same names in the same order. */
 export function mapParams(params: Params, f: (tensor: Tensor, name: string) => Tensor): Params {
   return Object.fromEntries(Object.entries(params).map(([name, tensor]) => [name, f(tensor, name)]));

@@ -12,6 +12,8 @@ export interface Rng {
   normal(shape: readonly number[]): tf.Tensor;
   /** Uniform numbers in [0, 1), float32, multiples of 2⁻²⁴. */
   uniform(shape: readonly number[]): tf.Tensor;
+  /** Uniform numbers in [0, 1) on the host, float64, multiples of 2⁻⁵³. */
+  doubles(count: number): Float64Array;
   /** Uniform integers in 0 … max − 1, int32. */
   integers(shape: readonly number[], max: number): tf.Tensor;
   /** An independent source at the same row; the same label gives the same one, whatever was drawn here. */
@@ -52,7 +54,7 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
   const block = new Uint32Array(4);
 
   /** Fills `out` row by row, four words of the stream at a time; `convert` turns them into up to four numbers. */
-  function fill<T extends Float32Array | Int32Array>(
+  function fill<T extends Float32Array | Float64Array | Int32Array>(
     out: T,
     rows: number,
     convert: (numbers: Float64Array, words: Uint32Array) => void,
@@ -104,6 +106,11 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
         for (let i = 0; i < 4; i++) numbers[i] = (words[i]! >>> 8) * 2 ** -24;
       });
       return tf.tensor(values, [...shape], 'float32');
+    },
+    doubles(count) {
+      return fill(new Float64Array(count), count, (numbers, words) => {
+        numbers[0] = ((words[0]! >>> 5) * 2 ** 26 + (words[1]! >>> 6)) * 2 ** -53;
+      });
     },
     integers(shape, max) {
       if (!Number.isInteger(max) || max < 1 || max > 2 ** 31) {

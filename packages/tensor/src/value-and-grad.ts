@@ -1,3 +1,4 @@
+import '#gradients';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Params } from './params.js';
 

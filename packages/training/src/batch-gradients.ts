@@ -1,23 +1,41 @@
 import type { Loss } from '@diffusion-ts/losses';
-import type { ReverseProcess } from '@diffusion-ts/reverse-process';
-import { disposeParams, type Params, type Rng, valueAndGrad, zipParams } from '@diffusion-ts/tensor';
+import {
+  type Condition,
+  disposeParams,
+  type Params,
+  type Rng,
+  takeRows,
+  valueAndGrad,
+  zipParams,
+} from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Examples, sliceExamples } from './examples.js';
 
 /** The process that the parameters describe. `rng` is for networks that draw (dropout); its row i is example i. */
-export type ReverseOf = (params: Params, rng: Rng) => ReverseProcess;
+export type ReverseOf<R> = (params: Params, rng: Rng) => R;
+
+/** What a loss is computed on: one row per example in everything. */
+export interface Examples {
+  readonly x0: tf.Tensor;
+  readonly t: Float64Array;
+  readonly noise: tf.Tensor;
+  /** Factor of each example's loss in the sum whose gradient is taken. */
+  readonly weights: Float64Array;
+  readonly condition?: Condition;
+}
 
 export type BatchGradients = {
   /** Unweighted, `[batch]`. */
   readonly perExample: tf.Tensor1D;
-  /** Of (1/batch) Σ w_i L_i. */
+  /** Of Σ w_i L_i. */
   readonly grads: Params;
 };
 
-export interface BatchGradientsOptions {
+export interface BatchGradientsOptions<R> {
   readonly params: Params;
-  readonly reverse: ReverseOf;
-  readonly loss: Loss;
+  /** The moving average of the parameters, for losses that look at it. */
+  readonly ema?: Params;
+  readonly reverse: ReverseOf<R>;
+  readonly loss: Loss<R>;
   readonly examples: Examples;
   /** The most examples that are computed on at a time. */
   readonly microBatch: number;
@@ -25,10 +43,10 @@ export interface BatchGradientsOptions {
 }
 
 /**
- * The losses of a batch and the gradient of their weighted mean, computed a part of the batch at a time: the gradients
+ * The losses of a batch and the gradient of their weighted sum, computed a part of the batch at a time: the gradients
  * of the parts add up to that of the whole, at the memory of a part. The caller disposes the result.
  */
-export function batchGradients(options: BatchGradientsOptions): BatchGradients {
+export function batchGradients<R>(options: BatchGradientsOptions<R>): BatchGradients {
   const size = options.examples.x0.shape[0]!;
   const losses: tf.Tensor1D[] = [];
   let sum: Params = {};
@@ -48,25 +66,53 @@ export function batchGradients(options: BatchGradientsOptions): BatchGradients {
 }
 
 /** The losses of `count` examples from `first` on, and what they add to the gradient. */
-function partGradients(options: BatchGradientsOptions, first: number, count: number): BatchGradients {
-  const size = options.examples.x0.shape[0]!;
-  const rng = options.rng.rows(first);
+function partGradients<R>(
+  { params, ema, reverse, loss, examples, rng }: BatchGradientsOptions<R>,
+  first: number,
+  count: number,
+): BatchGradients {
   return tf.tidy(() => {
-    const whole = count === size;
-    const { x0, t, noise, weights, labels } = whole
-      ? options.examples
-      : sliceExamples(options.examples, first, count);
+    const { weights, ...part } =
+      count === examples.x0.shape[0] ? examples : sliceExamples(examples, first, count);
     let losses: tf.Tensor1D | undefined;
-    const { grads } = valueAndGrad((params) => {
-      const { perExample } = options.loss(options.reverse(params, rng), x0, t, noise, labels && { labels });
-      if (!tf.util.arraysEqual(perExample.shape, [count])) {
-        throw new RangeError(`loss must return one value per example, [${count}], not [${perExample.shape}]`);
-      }
-      losses = tf.keep(perExample);
-      return tf.div(tf.sum(tf.mul(perExample, weights)), size);
-    })(options.params);
-    return { perExample: losses!, grads };
+    try {
+      const { grads } = valueAndGrad((params) => {
+        const { perExample } = loss({
+          reverse: reverse(params, rng.rows(first)),
+          // Of the same numbers: where the network drops, the average drops alike.
+          ...(ema && { average: reverse(ema, rng.rows(first)) }),
+          ...part,
+        });
+        if (!tf.util.arraysEqual(perExample.shape, [count])) {
+          throw new RangeError(
+            `loss must return one value per example, [${count}], not [${perExample.shape}]`,
+          );
+        }
+        losses = tf.keep(perExample);
+        return tf.sum(tf.mul(perExample, tf.tensor1d(Float32Array.from(weights))));
+      })(params);
+      return { perExample: losses!, grads };
+    } catch (error) {
+      losses?.dispose();
+      throw error;
+    }
   });
+}
+
+/** The rows `first` … `first + count − 1`, tensors as new ones. */
+function sliceExamples(
+  { x0, t, noise, weights, condition }: Examples,
+  first: number,
+  count: number,
+): Examples {
+  const rows = (tensor: tf.Tensor): tf.Tensor => tf.slice(tensor, [first], [count]);
+  return {
+    x0: rows(x0),
+    t: t.slice(first, first + count),
+    noise: rows(noise),
+    weights: weights.slice(first, first + count),
+    ...(condition && { condition: takeRows(condition, first, count) }),
+  };
 }
 
 function addUp(a: Params, b: Params): Params {

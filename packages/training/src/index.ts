@@ -1,7 +1,9 @@
+export { type AdamWOptions, adamW } from './adam-w.js';
 export type { ReverseOf } from './batch-gradients.js';
+export type { Communicator } from './communicator.js';
+export { type ConditionDropout, dropCondition } from './condition-dropout.js';
 export { constantDecay, type EmaDecay, type HalfLifeOptions, halfLife, warmedUpDecay } from './ema-decay.js';
-export { importanceTimesteps } from './importance-timesteps.js';
-export { dropLabels, type LabelDropout } from './label-dropout.js';
+export { importanceTimes } from './importance-times.js';
 export {
   constantRate,
   cosineDecay,
@@ -10,11 +12,14 @@ export {
   linearDecay,
   warmUp,
 } from './learning-rate.js';
+export { logNormalSigma } from './log-normal-sigma.js';
+export { logitNormalTimes } from './logit-normal-times.js';
 export type { Quartiles } from './loss-by-quartile.js';
 export { NonFiniteError } from './non-finite-error.js';
-export { stratifiedTimesteps } from './stratified-timesteps.js';
-export type { LossHistory, TimestepDraw, TimestepSampler } from './timestep-sampler.js';
-export { type StepRecord, type TrainBatch, type TrainOptions, train } from './train.js';
+export type { Optimizer, OptimizerResult, OptimizerStep, Slots } from './optimizer.js';
+export { stratifiedTimes } from './stratified-times.js';
+export type { LossHistory, TimeDraw, TimeSampler } from './time-sampler.js';
+export { type TrainOptions, train } from './train.js';
 export {
   disposeState,
   initialState,
@@ -24,4 +29,11 @@ export {
   type TrainState,
   type TrainTrees,
 } from './train-state.js';
-export { uniformTimesteps } from './uniform-timesteps.js';
+export {
+  type StepRecord,
+  type Trainable,
+  type TrainBatch,
+  type TrainStepOptions,
+  trainStep,
+} from './train-step.js';
+export { uniformTimes } from './uniform-times.js';

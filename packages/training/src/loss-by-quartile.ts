@@ -1,3 +1,5 @@
+import type { NoiseSchedule } from '@diffusion-ts/schedules';
+
 /** One value for each quarter of the schedule, least noise first; undefined where no example fell. */
 export type Quartiles = readonly [
   number | undefined,
@@ -11,19 +13,24 @@ export type Quartiles = readonly [
  * the mean over the quarter's timesteps, whatever the distribution that t was drawn from.
  */
 export function lossByQuartile(
-  steps: number,
-  t: Int32Array,
+  schedule: NoiseSchedule,
+  t: Float64Array,
   losses: ArrayLike<number>,
   weights: ArrayLike<number>,
 ): Quartiles {
   const sums = [0, 0, 0, 0];
   const totals = [0, 0, 0, 0];
-  t.forEach((index, i) => {
-    const quarter = Math.floor((4 * index) / steps);
+  t.forEach((time, i) => {
+    const quarter = Math.min(Math.max(Math.floor(4 * partOf(schedule, time)), 0), 3);
     sums[quarter]! += weights[i]! * losses[i]!;
     totals[quarter]! += weights[i]!;
   });
   const mean = (quarter: number): number | undefined =>
     totals[quarter] === 0 ? undefined : sums[quarter]! / totals[quarter]!;
   return [mean(0), mean(1), mean(2), mean(3)];
+}
+
+/** How far a time is from the data to the noise, in 0 … 1. */
+function partOf({ steps, start, end }: NoiseSchedule, t: number): number {
+  return steps === undefined ? (t - start) / (end - start) : t / steps;
 }

@@ -1,6 +1,6 @@
-import { disposeParams, mapParams, type Params, zipParams } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
-import type { LossHistory } from './timestep-sampler.js';
+import { checkParams, disposeParams, type Params } from '@diffusion-ts/tensor';
+import type { Slots } from './optimizer.js';
+import type { LossHistory } from './time-sampler.js';
 
 /**
  * Everything a training run is made of. `train` advances it in place, from one good state to the next: whatever ends the
@@ -12,10 +12,8 @@ export interface TrainState {
   params: Params;
   /** The moving average of the parameters; there once a step with an EMA was done. */
   ema?: Params;
-  /** AdamW's running mean of the gradients. */
-  m: Params;
-  /** AdamW's running mean of their squares. */
-  v: Params;
+  /** What the optimizer remembers; empty before the first step. */
+  slots: Slots;
   /** What importance sampling remembers. */
   lossHistory: LossHistory;
 }
@@ -24,13 +22,11 @@ export interface TrainState {
 export type TrainProgress = Pick<TrainState, 'step' | 'lossHistory'>;
 
 /** The part of a state that is tensors: trees of the same names and shapes. */
-export type TrainTrees = Pick<TrainState, 'params' | 'ema' | 'm' | 'v'>;
+export type TrainTrees = Pick<TrainState, 'params' | 'ema' | 'slots'>;
 
 /** The state before the first step. It takes over the parameters. */
 export function initialState(params: Params): TrainState {
-  const ordered = inOrder(params);
-  const zeros = (): Params => mapParams(ordered, (tensor) => tf.zerosLike(tensor));
-  return { step: 0, params: ordered, m: zeros(), v: zeros(), lossHistory: [] };
+  return { step: 0, params: inOrder(params), slots: {}, lossHistory: [] };
 }
 
 /** What to save of a state beside its trees; `JSON.stringify` loses nothing of it. */
@@ -42,33 +38,31 @@ export function progressOf({ step, lossHistory }: TrainState): TrainProgress {
  * A state from its saved trees, which it takes over, and its saved progress, such as `JSON.parse` returns it.
  * @throws RangeError if the trees do not have the same names and shapes, or the progress is not what `progressOf` gave.
  */
-export function restoreState({ params, ema, m, v }: TrainTrees, progress: unknown): TrainState {
-  for (const [name, tree] of Object.entries({ ema, m, v }))
-    if (tree !== undefined) checkTree(name, tree, params);
+export function restoreState({ params, ema, slots }: TrainTrees, progress: unknown): TrainState {
+  const shapes = Object.fromEntries(Object.entries(params).map(([name, { shape }]) => [name, shape]));
+  for (const [name, tree] of Object.entries({ ...(ema && { ema }), ...slots }))
+    checkParams(name, tree, shapes);
   return {
     ...checkProgress(progress),
     params: inOrder(params),
     ...(ema && { ema: inOrder(ema) }),
-    m: inOrder(m),
-    v: inOrder(v),
+    slots: Object.fromEntries(Object.entries(slots).map(([name, tree]) => [name, inOrder(tree)])),
   };
 }
 
 /** Disposes the tensors of a state. */
-export function disposeState({ params, ema, m, v }: TrainState): void {
-  for (const tree of [params, ema ?? {}, m, v]) disposeParams(tree);
+export function disposeState(state: TrainTrees): void {
+  for (const tree of treesOf(state)) disposeParams(tree);
+}
+
+/** All the trees of a state. */
+export function treesOf({ params, ema, slots }: TrainTrees): Params[] {
+  return [params, ...(ema ? [ema] : []), ...Object.values(slots)];
 }
 
 // Sums over all parameters depend on their order in the last digit, and files keep an order of their own.
 function inOrder(params: Params): Params {
   return Object.fromEntries(Object.entries(params).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function checkTree(name: string, tree: Params, params: Params): void {
-  zipParams(params, tree, (param, tensor, parameter) => {
-    if (tf.util.arraysEqual(param.shape, tensor.shape)) return tensor;
-    throw new RangeError(`${name}: "${parameter}" must have shape [${param.shape}], not [${tensor.shape}]`);
-  });
 }
 
 function checkProgress(progress: unknown): TrainProgress {

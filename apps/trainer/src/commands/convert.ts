@@ -5,10 +5,10 @@ import { Command } from 'commander';
 import { startBackend } from '../backend.js';
 import { isDiffusers, readDiffusers, writeDiffusers } from '../diffusers.js';
 import { Refusal } from '../errors.js';
-import { openModel } from '../open-model.js';
 import { checkpointFiles } from '../run/checkpoint-files.js';
 import { writeCheckpoint } from '../run/checkpoints.js';
 import { createRun } from '../run/folder.js';
+import { openModel } from '../runs/open-model.js';
 
 export const convertCommand: Command = new Command('convert')
   .description('Turn a run into a folder that diffusers loads, or such a folder into a run.')
@@ -43,8 +43,8 @@ async function toDiffusers(run: string, folder: string): Promise<void> {
 }
 
 async function toRun(folder: string, run: string): Promise<void> {
-  const { config, params } = await readDiffusers(folder);
+  const { config, built, params } = await readDiffusers(folder);
   createRun(run, config);
   const state = initialState(params);
-  writeCheckpoint(run, 0, await checkpointFiles(state, {}), config.training.keep);
+  writeCheckpoint(run, 0, await checkpointFiles(state, built.network, {}), config.training.keep);
 }

@@ -1,18 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BoundEstimate } from '@diffusion-ts/losses';
+import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import type { BoundEstimate } from '../bound/estimate.js';
-import { checkConfig } from '../config/read.js';
 import { put } from '../config/set.js';
+import { openData } from '../data.js';
 import { isDiffusers } from '../diffusers.js';
-import { evaluateRun } from '../evaluate-run.js';
-import { openData } from '../from-config/data.js';
 import { interruptible } from '../interrupt.js';
-import { openModel } from '../open-model.js';
 import { duration, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
+import { evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
+import { openModel } from '../runs/open-model.js';
 import { backendOption, wholeNumber } from './options.js';
 
 interface EvaluateCommandOptions {
@@ -57,7 +57,7 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
   const data =
     options.data === undefined
       ? config.data
-      : checkConfig(put(config, ['data', 'path'], options.data), '--data').data;
+      : parseConfig(put(config, ['data', 'path'], options.data), '--data').data;
   try {
     const dataset = await openData(data, 'test');
     const images = Math.min(options.limit, dataset.size);
@@ -78,7 +78,8 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     } finally {
       bar.stop();
     }
-    const timesteps = Math.min(options.timesteps, built.forward.schedule.steps);
+    const steps = stepsToSum(built.forward);
+    const timesteps = Math.min(options.timesteps, steps);
     const split = data.kind === 'images' && options.data === undefined ? 'training' : 'test';
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
     writeEvaluation(folder, evaluation);
@@ -88,8 +89,7 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     writeFileSync(plot, boundByTime(estimate.terms));
     if (!isDiffusers(folder)) writeReport(folder);
     if (options.json) console.log(JSON.stringify(evaluation, null, 2));
-    else
-      console.log(table(evaluation, built.forward.schedule.steps, (performance.now() - begin) / 1000, plot));
+    else console.log(table(evaluation, steps, (performance.now() - begin) / 1000, plot));
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     process.exitCode = interrupt.exitCode();

@@ -1,18 +1,18 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors } from '@diffusion-ts/checkpoints';
+import { type Built, build, countOf, isDiscrete, type Network, type RunConfig } from '@diffusion-ts/recipes';
 import { Command } from 'commander';
-import type { RunConfig } from '../config/schema.js';
 import { isDiffusers, readDiffusersConfig } from '../diffusers.js';
 import { Refusal, sentence } from '../errors.js';
-import { type Built, build } from '../from-config/build.js';
-import { countOf, type Network } from '../from-config/network.js';
 import { significant } from '../progress.js';
 import { checkpointSteps } from '../run/checkpoints.js';
 import { readEvaluation } from '../run/evaluation.js';
 import { readConfig } from '../run/folder.js';
 import { readMetrics } from '../run/metrics.js';
 import { sparkline } from '../sparkline.js';
+
+const SPARKS = 40;
 
 export const inspectCommand: Command = new Command('inspect')
   .description('Show what is in a run, a folder of diffusers, or a .safetensors file.')
@@ -62,12 +62,20 @@ function ofConfig(config: RunConfig): string[] {
 }
 
 function ofProcess({ process }: RunConfig, { forward: { schedule } }: Built): string[] {
-  const logSnr = [...schedule.logSnr].map((value) => Math.max(value, -30));
-  const last = schedule.steps - 1;
+  const { least, end } = schedule;
+  const first = schedule.level(least);
+  const last = schedule.level(end);
+  const logSnr = Array.from({ length: SPARKS }, (_, i) =>
+    Math.max(schedule.level(least + (i / (SPARKS - 1)) * (end - least)).logSnr, -30),
+  );
+  const time = schedule.steps === undefined ? 'of continuous time' : `of ${schedule.steps} steps`;
+  const betas = isDiscrete(schedule)
+    ? `beta ${significant(schedule.betas[0]!)} … ${significant(schedule.betas.at(-1)!)}, `
+    : '';
   return [
-    `Process   ${process.schedule.kind} schedule of ${schedule.steps} steps, predicts ${process.predicts}, variance ${process.variance}`,
-    `  beta ${significant(schedule.betas[0]!)} … ${significant(schedule.betas[last]!)}, alpha bar at the end ${significant(schedule.alphaBars[last]!)}`,
-    `  log SNR ${significant(schedule.logSnr[0]!)} ${sparkline(logSnr, 40)} ${significant(schedule.logSnr[last]!)}`,
+    `Process   ${process.schedule.kind} schedule ${time}, predicts ${process.predicts}, variance ${process.variance}`,
+    `  ${betas}alpha bar at the end ${significant(last.alpha ** 2)}`,
+    `  log SNR ${significant(first.logSnr)} ${sparkline(logSnr, SPARKS)} ${significant(last.logSnr)}`,
   ];
 }
 

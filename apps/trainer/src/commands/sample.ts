@@ -1,13 +1,14 @@
+import type { RunConfig } from '@diffusion-ts/recipes';
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import { type RunConfig, SAMPLERS } from '../config/schema.js';
 import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
-import { openModel } from '../open-model.js';
 import { writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
-import { columnsOf, sampleRun } from '../sample-run.js';
+import { openModel } from '../runs/open-model.js';
+import { columnsOf, sampleRun } from '../runs/sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 
 interface SampleOptions
@@ -25,7 +26,9 @@ export const sampleCommand: Command = new Command('sample')
   .description('Draw samples from a run, or from a folder of diffusers.')
   .argument('<run>', 'the folder of a run, or of a UNet2DModel or its pipeline as diffusers writes them')
   .addOption(
-    new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices(SAMPLERS),
+    new Option('--sampler <name>', 'the sampler; default: as the config of the run says').choices(
+      Object.keys(SAMPLERS),
+    ),
   )
   .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
   .option(
@@ -82,7 +85,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       { exitCode: 2 },
     );
   }
-  const steps = settings.steps ?? built.forward.schedule.steps;
+  const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
   const every = options.gif === undefined ? 0 : (options.every ?? Math.max(1, Math.round(steps / 50)));
 
   const interrupt = interruptible(() => {});
@@ -128,15 +131,15 @@ function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig
     guidance = saved.guidance,
     count = saved.count,
   } = options;
-  if (options.eta !== undefined && sampler !== 'ddim') {
-    throw new Refusal(`--eta belongs to --sampler ddim: ${sampler} has no such choice.`, { exitCode: 2 });
-  }
-  if (options.order !== undefined && sampler !== 'dpm-solver++') {
-    throw new Refusal(`--order belongs to --sampler dpm-solver++: ${sampler} has no such choice.`, {
-      exitCode: 2,
-    });
+  for (const setting of ['eta', 'order'] as const) {
+    if (options[setting] === undefined || SAMPLERS[sampler]!.knows.includes(setting)) continue;
+    const owners = Object.keys(SAMPLERS).filter((name) => SAMPLERS[name]!.knows.includes(setting));
+    throw new Refusal(
+      `--${setting} belongs to --sampler ${owners.join(' or ')}: ${sampler} has no such choice.`,
+      { exitCode: 2 },
+    );
   }
   // The few steps that suffice for another sampler are too few for the ancestral one.
   const ofRun = sampler === 'ancestral' && saved.sampler !== 'ancestral' ? null : saved.steps;
-  return { sampler, steps: options.steps ?? ofRun, eta, order, guidance, count };
+  return { ...saved, sampler, steps: options.steps ?? ofRun, eta, order, guidance, count };
 }

@@ -1,23 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
+import { build, fitModel, PRESETS, type RunConfig } from '@diffusion-ts/recipes';
+import { parseConfig } from '@diffusion-ts/recipes/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import { checkConfig, type Json, readJson } from '../config/read.js';
-import type { RunConfig } from '../config/schema.js';
+import { type Json, readJson } from '../config/read.js';
 import { put, setPath } from '../config/set.js';
+import { openData } from '../data.js';
 import { Refusal } from '../errors.js';
-import { build } from '../from-config/build.js';
-import { openData } from '../from-config/data.js';
-import { fitModel } from '../from-config/network.js';
 import { interruptible } from '../interrupt.js';
-import { PRESETS } from '../presets/index.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
-import { trainRun } from '../train-run.js';
+import { trainRun } from '../runs/train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
 
 interface TrainOptions {
   config?: string;
-  preset?: string;
+  preset?: keyof typeof PRESETS;
   data?: string;
   set: string[];
   steps?: number;
@@ -109,7 +107,7 @@ async function trainToEnd(run: string, config: RunConfig, from: number | undefin
       writeReport(run);
       console.error(`Saved step ${step}. Go on with: ${CALL} train --out ${run} --resume`);
     } else {
-      const { finishRun } = await import('../finish-run.js');
+      const { finishRun } = await import('../runs/finish-run.js');
       await finishRun(run, interrupt.signal);
       console.error(`Done. Look at ${run}/report.html, or draw more with: ${CALL} sample ${run}`);
     }
@@ -148,7 +146,7 @@ function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunCon
     if (value !== undefined) settings = put(settings, ['training', key], value);
   }
   for (const assignment of set) settings = setPath(settings, assignment);
-  return checkConfig(settings, config ?? 'The config');
+  return parseConfig(settings, config ?? 'The config');
 }
 
 /** Fills in what the data decide. */

@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { Refusal, sentence } from '../errors.js';
-import { explain } from './explain.js';
-import { type RunConfig, runConfig } from './schema.js';
 
 export type Json = Record<string, unknown>;
 
@@ -20,11 +18,4 @@ export function readJson(file: string): Json {
     throw new Refusal(`${file} is not JSON: ${sentence(error)}.`, { cause: error });
   }
   throw new Refusal(`${file} must hold a JSON object.`);
-}
-
-/** The config with every default filled in, or a refusal that names the key, the value and what is allowed. */
-export function checkConfig(config: Json, source: string): RunConfig {
-  const result = runConfig.safeParse(config);
-  if (result.success) return result.data;
-  throw new Refusal(`${source}: ${explain(result.error, config)}`, { exitCode: 2 });
 }

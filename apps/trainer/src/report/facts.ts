@@ -1,6 +1,4 @@
-import type { RunConfig } from '../config/schema.js';
-import { build } from '../from-config/build.js';
-import { countOf } from '../from-config/network.js';
+import { build, countOf, type RunConfig } from '@diffusion-ts/recipes';
 import { duration, significant } from '../progress.js';
 import type { Evaluation } from '../run/evaluation.js';
 import type { Metrics } from '../run/metrics.js';
@@ -23,7 +21,10 @@ function modelFacts(config: RunConfig): Fact[] {
   return [
     ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters} parameters`],
     ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
-    ['Process', `${process.schedule.kind}, T = ${forward.schedule.steps}, predicts ${process.predicts}`],
+    [
+      'Process',
+      `${process.schedule.kind}, T = ${forward.schedule.steps ?? 'continuous'}, predicts ${process.predicts}`,
+    ],
   ];
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { evenly } from '../evenly.js';
 import { boundByTime, lossCurve, quartileCurves } from '../pictures/charts.js';
 import { significant } from '../progress.js';
 import { type Evaluation, readEvaluation } from '../run/evaluation.js';
@@ -44,12 +45,6 @@ function samples(sheets: readonly Sheet[]): string {
   const figures = evenly(sheets, MOST_SHEETS).map(({ step, file }) => figure(file, `step ${step}`));
   const history = `<div class="sheets">${figures.join('')}</div>`;
   return latest + section('Samples over time', 'From the same noise at every step.', history);
-}
-
-/** At most `count` of the items, evenly spread, the last one among them. */
-function evenly<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.round(((i + 1) * items.length) / count) - 1]!);
 }
 
 function thereAndBack(run: string): string {

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkConfig, readJson } from '../config/read.js';
-import type { RunConfig } from '../config/schema.js';
+import type { RunConfig } from '@diffusion-ts/recipes';
+import { parseConfig } from '@diffusion-ts/recipes/config';
+import { readJson } from '../config/read.js';
 import { Refusal, sentence } from '../errors.js';
 import { checkpointFolder, checkpointSteps } from './checkpoints.js';
 import { replaceFile } from './replace-file.js';
@@ -45,7 +46,7 @@ export function readConfig(folder: string): RunConfig {
     );
   }
   const file = join(folder, CONFIG);
-  return checkConfig(readJson(file), file);
+  return parseConfig(readJson(file), file);
 }
 
 /** The step of a checkpoint that exists: the one asked for, or the newest. Undefined where there is none at all. */

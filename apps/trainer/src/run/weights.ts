@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Network } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
-import type { Network } from '../from-config/network.js';
 import { EMA, MODEL, readWeights } from './checkpoint-files.js';
 import { latestCheckpoint } from './folder.js';
 
@@ -12,5 +12,5 @@ export async function latestWeights(
 ): Promise<{ step: number; params: Params }> {
   const { step, folder } = latestCheckpoint(run);
   const name = existsSync(join(folder, EMA)) ? EMA : MODEL;
-  return { step, params: await readWeights(folder, name, network.shapes) };
+  return { step, params: await readWeights(folder, name, network) };
 }

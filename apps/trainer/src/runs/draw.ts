@@ -1,0 +1,70 @@
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
+import { latent } from '@diffusion-ts/forward-process';
+import type { Sampler } from '@diffusion-ts/samplers';
+import { finish, rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+
+export interface DrawOptions {
+  readonly sampler: Sampler;
+  /** The shape of one sample. */
+  readonly shape: readonly number[];
+  readonly count: number;
+  /** How many samples go through the network at once: a matter of speed and memory alone. */
+  readonly batch: number;
+  readonly seed: number;
+  /** The class of sample i, if the network is told one. */
+  readonly label?: (i: number) => number;
+  /** Keeps x_t of every so many steps; 0 (the default) keeps none. */
+  readonly every?: number;
+  readonly signal?: AbortSignal;
+  /** Called after each step with the share of the work that is done, in 0 … 1. */
+  readonly onStep?: (done: number) => void;
+}
+
+export interface Drawn {
+  /** `[count, …shape]`, row-major. */
+  readonly samples: Float32Array;
+  /** x_t of every so many steps, from the noise to the samples themselves, each like `samples`. */
+  readonly frames: Float32Array[];
+}
+
+/** Draws samples. Sample i depends on the seed and on i alone: it has streams of noise of its own. */
+export async function draw(reverse: ReverseProcess, options: DrawOptions): Promise<Drawn> {
+  const { sampler, shape, count, batch, seed, label, every = 0, signal, onStep } = options;
+  const size = shape.reduce((product, n) => product * n, 1);
+  const samples = new Float32Array(count * size);
+  const frames: Float32Array[] = [];
+  const source = rng(seed);
+
+  for (let first = 0; first < count; first += batch) {
+    const rows = Math.min(batch, count - first);
+    const xT = latent(reverse.forward, source.fork('xT').rows(first), [rows, ...shape]);
+    const condition = label && {
+      label: tf.tensor1d(
+        Array.from({ length: rows }, (_, i) => label(first + i)),
+        'int32',
+      ),
+    };
+    const steps = sampler(reverse, xT, {
+      rng: source.fork('steps').rows(first),
+      ...(condition && { condition }),
+      ...(signal && { signal }),
+    });
+    try {
+      let kept = 0;
+      const last = await finish(steps, async ({ x, index, total = index + 1 }) => {
+        if (every > 0 && index % every === 0) {
+          frames[kept] ??= new Float32Array(count * size);
+          frames[kept++]!.set((await x.data()) as Float32Array, first * size);
+        }
+        onStep?.((first + (rows * (index + 1)) / total) / count);
+      });
+      samples.set((await last.data()) as Float32Array, first * size);
+      last.dispose();
+    } finally {
+      tf.dispose([xT, condition ?? {}]);
+    }
+  }
+  if (every > 0) frames.push(samples);
+  return { samples, frames };
+}

@@ -1,0 +1,79 @@
+import { build, type Built, type RunConfig } from '@diffusion-ts/recipes';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { disposeBatch } from '@diffusion-ts/datasets';
+import { evenly } from '../evenly.js';
+import { disposeParams, rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { openData } from '../data.js';
+import { strip } from '../pictures/picture.js';
+import { png } from '../pictures/raster.js';
+import { writeReport } from '../report/report.js';
+import { readConfig } from '../run/folder.js';
+import { replaceFile } from '../run/replace-file.js';
+import { sheetFile } from '../run/sheets.js';
+import { latestWeights } from '../run/weights.js';
+import { sampleRun, watchingSheet } from './sample-run.js';
+
+const MOMENTS = 8;
+const IMAGES = 6;
+const POINTS = 800;
+
+/** Draws what pictures of a run are missing at its end, and writes its report. Returns the report's path. */
+export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
+  const config = readConfig(run);
+  const built = build(config);
+  const { step, params } = await latestWeights(run, built.network);
+  try {
+    if (!existsSync(sheetFile(run, step))) {
+      replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
+    }
+    const count = built.network.isImage ? IMAGES : POINTS;
+    const forward = await forwardMoments(config, built, count);
+    await write(run, 'forward', forward, built);
+    const { frames } = await sampleRun({
+      ...built,
+      params,
+      process: config.process,
+      settings: { ...config.sampling, count },
+      seed: config.training.seed,
+      every: 1,
+      signal,
+    });
+    await write(run, 'reverse', evenly(frames, MOMENTS), built);
+    return writeReport(run);
+  } finally {
+    disposeParams(params);
+  }
+}
+
+async function write(
+  run: string,
+  name: string,
+  moments: readonly Float32Array[],
+  { network }: Built,
+): Promise<void> {
+  replaceFile(join(run, 'pictures', `${name}.png`), await png(await strip(moments, network.shape)));
+}
+
+/** Test data x_0, and x_t at evenly spaced t up to the last. */
+async function forwardMoments(config: RunConfig, { forward }: Built, count: number): Promise<Float32Array[]> {
+  const dataset = await openData(config.data, 'test');
+  const batch = await dataset.batch(Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i));
+  const { x0 } = batch;
+  const { steps, start, end } = forward.schedule;
+  const noise = forward.noise(rng(config.training.seed).fork('forward'), x0.shape);
+  const at = (moment: number): Float32Array =>
+    tf.tidy(() => {
+      const part = moment / (MOMENTS - 1);
+      const t = steps === undefined ? start + part * (end - start) : Math.round(part * end);
+      return forward.sample(x0, t, noise).dataSync<'float32'>();
+    });
+  try {
+    const data = (await x0.data()) as Float32Array;
+    return [data, ...Array.from({ length: MOMENTS - 1 }, (_, i) => at(i + 1))];
+  } finally {
+    noise.dispose();
+    disposeBatch(batch);
+  }
+}

@@ -1,0 +1,190 @@
+import { type Built, build, type RunConfig, trainingOf } from '@diffusion-ts/recipes';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { batches, type Dataset } from '@diffusion-ts/datasets';
+import { rng } from '@diffusion-ts/tensor';
+import {
+  disposeState,
+  initialState,
+  NonFiniteError,
+  type StepRecord,
+  type TrainState,
+  train,
+} from '@diffusion-ts/training';
+import { Refusal, sentence } from '../errors.js';
+import { openData } from '../data.js';
+import { png } from '../pictures/raster.js';
+import { progress, significant } from '../progress.js';
+import { checkpointFiles, readCheckpoint } from '../run/checkpoint-files.js';
+import {
+  checkpointFolder,
+  checkpointSteps,
+  cleanCheckpoints,
+  removeCheckpoint,
+  writeCheckpoint,
+} from '../run/checkpoints.js';
+import { readEvaluation, removeEvaluation } from '../run/evaluation.js';
+import { addStep, emptyInterval, type Interval, metricsOf, readInterval } from '../run/interval.js';
+import { appendMetrics, truncateMetrics } from '../run/metrics.js';
+import { replaceFile } from '../run/replace-file.js';
+import { sampleSheets, sheetFile } from '../run/sheets.js';
+import { type EventWriter, eventWriter } from '../run/tensorboard.js';
+import { watchingSheet } from './sample-run.js';
+
+export interface TrainRunOptions {
+  /** The folder of the run, which has its config.json. */
+  readonly run: string;
+  /** Complete, as in that file. */
+  readonly config: RunConfig;
+  /** The step of the checkpoint to go on from; undefined starts at the beginning. */
+  readonly from: number | undefined;
+  /** Ends training after the step under way, with a checkpoint. */
+  readonly signal: AbortSignal;
+}
+
+interface Training extends TrainRunOptions, Built {
+  readonly state: TrainState;
+  /** What the next line of metrics.jsonl is made of. */
+  readonly interval: Interval;
+  readonly events: EventWriter;
+}
+
+/** Trains a run to its last step or until the signal, and returns the step that it stands at, which has a checkpoint. */
+export async function trainRun(options: TrainRunOptions): Promise<number> {
+  const { run, config } = options;
+  const dataset = checkRange(await openData(config.data, 'train'));
+  const built = build(config);
+  const { state, interval } = await startingPoint(options, built);
+  try {
+    rewind(run, state.step);
+    await advance(
+      { ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) },
+      dataset,
+    );
+    return state.step;
+  } catch (error) {
+    throw explained(error, run);
+  } finally {
+    disposeState(state);
+  }
+}
+
+/** The state to go on from, and what the checkpoint knows of the interval under way. */
+async function startingPoint(
+  { run, config, from }: TrainRunOptions,
+  { network }: Built,
+): Promise<Pick<Training, 'state' | 'interval'>> {
+  if (from === undefined) {
+    const init = rng(config.training.seed).fork('init');
+    return { state: initialState(network.init(init)), interval: emptyInterval() };
+  }
+  const folder = checkpointFolder(run, from);
+  const { state, rest } = await readCheckpoint(folder, network);
+  return { state, interval: readInterval(rest.interval) };
+}
+
+/** Removes what comes after a step: checkpoints, metrics, pictures, and what a kill left behind. */
+function rewind(run: string, step: number): void {
+  cleanCheckpoints(run);
+  for (const later of checkpointSteps(run)) if (later > step) removeCheckpoint(run, later);
+  truncateMetrics(join(run, 'metrics.jsonl'), step);
+  for (const sheet of sampleSheets(run)) if (sheet.step > step) rmSync(sheet.file);
+  if ((readEvaluation(run)?.step ?? 0) > step) removeEvaluation(run);
+}
+
+function explained(error: unknown, run: string): unknown {
+  const last = checkpointSteps(run).at(-1);
+  const kept =
+    last === undefined ? 'There is no checkpoint yet.' : `The last good checkpoint is that of step ${last}.`;
+  if (error instanceof NonFiniteError) {
+    return new Refusal(`${upperFirst(error.message)}. ${kept} Try a lower learning rate (--lr).`, {
+      cause: error,
+    });
+  }
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    return new Refusal(`The run cannot be written to ${run}: ${sentence(error)}. ${kept}`, { cause: error });
+  }
+  return error;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Images must fill [−1, 1], or networks learn from data that samplers will clip; points must be of that size. */
+function checkRange(dataset: Dataset): Dataset {
+  const [low, high] = dataset.range;
+  const reach = dataset.shape.length === 3 ? 1 : 2;
+  if (low >= -reach && high <= reach) return dataset;
+  throw new Refusal(`The data lie in [${low}, ${high}]: expected [−1, 1].`);
+}
+
+async function advance(training: Training, dataset: Dataset): Promise<void> {
+  const { config, network, forward, state, signal } = training;
+  const { seed, batch, steps, logEvery, sampleEvery, checkpointEvery } = config.training;
+  const { dispose, ...options } = trainingOf(config, network, forward, rng(seed).fork('training'));
+
+  const records = train({
+    ...options,
+    state,
+    batches: (start) => batches(dataset, { size: batch, seed, start }),
+    steps,
+    signal,
+  });
+
+  const bar = progress('train', state.step, steps);
+  try {
+    let begin = performance.now();
+    for await (const record of records) {
+      addStep(training.interval, record, (performance.now() - begin) / 1000);
+      bar.update(record.step, note(record, training.interval));
+      if (record.step % logEvery === 0 || record.step === steps) log(training, record);
+      if (sampleEvery > 0 && (record.step % sampleEvery === 0 || record.step === steps))
+        await sample(training);
+      if (record.step % checkpointEvery === 0) await save(training);
+      begin = performance.now();
+    }
+  } finally {
+    bar.stop();
+    dispose();
+  }
+  await save(training);
+}
+
+function note(record: StepRecord, { images, seconds }: Interval): string {
+  return `loss ${significant(record.loss)} · ${significant(images / seconds)} images/s`;
+}
+
+function log({ run, events, interval }: Training, record: StepRecord): void {
+  const metrics = metricsOf(interval, record);
+  Object.assign(interval, emptyInterval());
+  appendMetrics(join(run, 'metrics.jsonl'), metrics);
+  events.scalar('loss', metrics.step, metrics.loss);
+  metrics.quartiles.forEach((loss, quarter) => {
+    if (loss !== null) events.scalar(`loss by quarter of t/${quarter + 1}`, metrics.step, loss);
+  });
+  events.scalar('gradient norm', metrics.step, metrics.gradientNorm);
+  events.scalar('learning rate', metrics.step, metrics.rate);
+  events.scalar('images per second', metrics.step, metrics.imagesPerSecond);
+}
+
+/** A sheet of samples of the moment, and the report with it. */
+async function sample(training: Training): Promise<void> {
+  const { run, config, state, events, signal } = training;
+  try {
+    const raster = await watchingSheet(training, state.ema ?? state.params, config, signal);
+    const image = { png: await png(raster), width: raster.width, height: raster.height };
+    replaceFile(sheetFile(run, state.step), image.png);
+    events.image('samples', state.step, image);
+    // Charts take a while to load: not before they are wanted.
+    const { writeReport } = await import('../report/report.js');
+    writeReport(run);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function save({ run, config, network, state, interval }: Training): Promise<void> {
+  if (checkpointSteps(run).includes(state.step)) return;
+  writeCheckpoint(run, state.step, await checkpointFiles(state, network, { interval }), config.training.keep);
+}

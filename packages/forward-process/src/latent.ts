@@ -1,0 +1,13 @@
+import type { Rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Distribution } from './distribution.js';
+import type { ForwardProcess } from './forward-process.js';
+
+/** x_T, drawn from the process's prior: what a sampler starts from. */
+export function latent<D extends Distribution>(
+  { prior }: Pick<ForwardProcess<D>, 'prior'>,
+  rng: Rng,
+  shape: readonly number[],
+): tf.Tensor {
+  return tf.tidy(() => prior(shape).sample(rng));
+}

@@ -1,0 +1,193 @@
+import { PREDICTIONS, VARIANCES } from '@diffusion-ts/reverse-process';
+import { SAMPLERS } from '@diffusion-ts/samplers';
+import * as z from 'zod/mini';
+import { between, flag, number, oneOf, section, text, whole } from './fields.js';
+
+const defaults = z._default;
+
+const image = { labels: defaults(flag(), true) };
+const path = defaults(z.nullable(text('the path of a folder')), null);
+
+function pointsOf<const K extends string>(kind: K) {
+  return section({
+    kind: z.literal(kind),
+    size: defaults(whole(1, 10_000_000), 20_000),
+    // Test data are drawn with the seed after it.
+    seed: defaults(whole(0, Number.MAX_SAFE_INTEGER - 1), 0),
+    labels: defaults(flag(), false),
+  });
+}
+
+const data = z.discriminatedUnion(
+  'kind',
+  [
+    section({ kind: z.literal('mnist'), ...image }),
+    section({ kind: z.literal('idx'), path, ...image }),
+    section({
+      kind: z.literal('images'),
+      path,
+      height: defaults(whole(1), 64),
+      width: defaults(whole(1), 64),
+      channels: defaults(z.union([z.literal(1), z.literal(3)], { error: '1 (grey) or 3 (colour)' }), 3),
+      flip: defaults(flag(), false),
+      labels: defaults(flag(), false),
+    }),
+    pointsOf('swiss-roll'),
+    pointsOf('moons'),
+    pointsOf('checkerboard'),
+    pointsOf('spiral'),
+    pointsOf('gaussian-mixture'),
+  ],
+  { error: 'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture' },
+);
+
+const steps = defaults(whole(1, 1_000_000), 1000);
+const maxBeta = defaults(between(0, 1), 0.999);
+const beta = between(0, 1);
+
+const schedule = z.discriminatedUnion(
+  'kind',
+  [
+    section({ kind: z.literal('linear'), steps, start: z.optional(beta), end: z.optional(beta) }),
+    section({ kind: z.literal('cosine'), steps, offset: defaults(number(0), 0.008), maxBeta }),
+    section({ kind: z.literal('quadratic'), steps, start: z.optional(beta), end: z.optional(beta) }),
+    section({
+      kind: z.literal('sigmoid'),
+      steps,
+      start: defaults(z.number({ error: 'a number' }), -3),
+      end: defaults(z.number({ error: 'a number' }), 3),
+      tau: defaults(between(0), 1),
+      maxBeta,
+    }),
+    section({ kind: z.literal('constant-fraction'), steps }),
+    section({
+      kind: z.literal('betas'),
+      betas: z
+        .array(beta, { error: 'a list of numbers in (0, 1)' })
+        .check(z.minLength(1, { error: 'a list of numbers in (0, 1)' })),
+    }),
+    section({ kind: z.literal('rectified'), shift: defaults(between(0), 1) }),
+    section({
+      kind: z.literal('variance-exploding'),
+      sigmaMin: defaults(between(0), 0.002),
+      sigmaMax: defaults(between(0), 80),
+    }),
+  ],
+  {
+    error:
+      'one of linear, cosine, quadratic, sigmoid, constant-fraction, betas, rectified, variance-exploding',
+  },
+);
+
+const weighting = z.prefault(
+  z.discriminatedUnion(
+    'kind',
+    [
+      section({ kind: z.literal('uniform') }),
+      section({ kind: z.literal('min-snr'), gamma: defaults(between(0), 5) }),
+      section({ kind: z.literal('soft-min-snr'), gamma: defaults(between(0), 4) }),
+      section({ kind: z.literal('p2'), k: defaults(between(0), 1), gamma: defaults(number(0), 1) }),
+      section({ kind: z.literal('sigmoid'), bias: defaults(z.number({ error: 'a number' }), -1) }),
+      section({ kind: z.literal('x0-snr') }),
+      section({ kind: z.literal('max-snr-1') }),
+      section({ kind: z.literal('snr-plus-1') }),
+    ],
+    { error: 'one of uniform, min-snr, soft-min-snr, p2, sigmoid, x0-snr, max-snr-1, snr-plus-1' },
+  ),
+  { kind: 'uniform' },
+);
+
+const norm = defaults(oneOf(['l2', 'l1', 'huber']), 'l2');
+const loss = z.discriminatedUnion(
+  'kind',
+  [
+    section({ kind: z.literal('simple'), norm, weighting }),
+    section({ kind: z.literal('variational-bound') }),
+    section({ kind: z.literal('hybrid'), norm, weighting, lambda: defaults(number(0), 0.001) }),
+  ],
+  { error: 'one of simple, variational-bound, hybrid' },
+);
+
+const decay = defaults(number(0, 1), 0.9999);
+const ema = z.discriminatedUnion(
+  'kind',
+  [
+    section({ kind: z.literal('constant'), decay }),
+    section({ kind: z.literal('warmed-up'), decay }),
+    section({
+      kind: z.literal('half-life'),
+      images: defaults(whole(1), 500_000),
+      rampUp: defaults(between(0), 0.05),
+    }),
+    section({ kind: z.literal('none') }),
+  ],
+  { error: 'one of constant, warmed-up, half-life, none' },
+);
+
+const process = section({
+  schedule: z.prefault(schedule, { kind: 'linear' }),
+  zeroTerminalSnr: defaults(flag(), false),
+  predicts: defaults(oneOf(namesOf(PREDICTIONS)), 'epsilon'),
+  variance: defaults(oneOf(namesOf(VARIANCES)), 'fixedSmall'),
+});
+
+const belowOne = z.number({ error: 'a number from 0 to less than 1' }).check(z.gte(0), z.lt(1));
+const training = section({
+  steps: defaults(whole(1), 10_000),
+  batch: defaults(whole(1), 64),
+  microBatch: defaults(z.nullable(whole(1)), null),
+  learningRate: defaults(between(0), 2e-4),
+  warmUp: defaults(whole(0), 0),
+  decay: defaults(oneOf(['constant', 'cosine', 'linear']), 'constant'),
+  finalFraction: defaults(number(0, 1), 0),
+  betas: defaults(
+    z.tuple([belowOne, belowOne], { error: 'two numbers from 0 to less than 1' }),
+    [0.9, 0.999],
+  ),
+  epsilon: defaults(between(0), 1e-8),
+  weightDecay: defaults(number(0), 0),
+  maxGradNorm: defaults(z.nullable(between(0)), 1),
+  ema: z.prefault(ema, { kind: 'warmed-up' }),
+  timesteps: defaults(
+    oneOf(['uniform', 'stratified', 'importance', 'log-normal', 'logit-normal']),
+    'stratified',
+  ),
+  labelDropout: defaults(number(0, 1), 0.1),
+  seed: defaults(whole(0), 0),
+  logEvery: defaults(whole(1), 50),
+  checkpointEvery: defaults(whole(1), 1000),
+  keep: defaults(whole(1), 3),
+  sampleEvery: defaults(whole(0), 1000),
+});
+
+const sampling = section({
+  sampler: defaults(oneOf(namesOf(SAMPLERS)), 'ddim'),
+  steps: defaults(z.nullable(whole(1)), 50),
+  times: defaults(
+    z.nullable(oneOf(['sections', 'leading', 'trailing', 'linspace', 'karras', 'log-snr'])),
+    null,
+  ),
+  eta: defaults(number(0), 0),
+  order: defaults(z.literal([1, 2, 3], { error: '1, 2 or 3' }), 2),
+  guidance: defaults(number(-1), 0),
+  count: defaults(whole(1), 64),
+});
+
+/** Everything that a run is made of; what is left out has the default that is written into the run's config.json. */
+export const runConfig = section({
+  data,
+  model: z.looseObject({ _class_name: oneOf(['UNet2DModel', 'MLP']) }, { error: 'an object' }),
+  process: z.prefault(process, {}),
+  loss: z.prefault(loss, { kind: 'simple' }),
+  training: z.prefault(training, {}),
+  sampling: z.prefault(sampling, {}),
+});
+
+export type RunConfig = z.infer<typeof runConfig>;
+
+/** A config in which whatever is left out takes its default. */
+export type Preset = z.input<typeof runConfig>;
+
+function namesOf<T extends object>(table: T): readonly (keyof T & string)[] {
+  return Object.keys(table) as (keyof T & string)[];
+}

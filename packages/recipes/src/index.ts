@@ -1,0 +1,18 @@
+export { type Built, build } from './build.js';
+export type { Preset, RunConfig } from './config/schema.js';
+export { blaming, ConfigError } from './config-error.js';
+export { decoderOf, lossOf } from './loss.js';
+export { oneOfThese } from './names.js';
+export { countOf, emptyCondition, fitModel, type Network, networkOf } from './network.js';
+export { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from './points.js';
+export { PRESETS } from './presets/index.js';
+export {
+  forwardOf,
+  isDiscrete,
+  type ProcessConfig,
+  reverseOf,
+  type ScheduleConfig,
+  scheduleOf,
+} from './process.js';
+export { type SamplingConfig, samplerOf, samplingProcess, TIMES, timesOf } from './sampling.js';
+export { learningRateOf, type TrainingConfig, trainingOf } from './training.js';

@@ -1,0 +1,118 @@
+import type { Dataset } from '@diffusion-ts/datasets';
+import { type MlpConfig, type Model, mlp, type UNetConfig, unet, unetConfig } from '@diffusion-ts/models';
+import type { Condition, Denoiser, Layouts, Params, Rng, Shapes } from '@diffusion-ts/tensor';
+import { tensor1d } from '@tensorflow/tfjs-core';
+import type { RunConfig } from './config/schema.js';
+import { blaming, ConfigError } from './config-error.js';
+import { oneOfThese } from './names.js';
+
+/** The network of a run, and what it says of the data. */
+export interface Network {
+  /** Complete: the keys of the model's own config and `_class_name`. */
+  readonly config: RunConfig['model'];
+  readonly shapes: Shapes;
+  readonly layouts: Layouts;
+  /** Of one example: `[height, width, channels]` or `[dimensions]`. */
+  readonly shape: readonly number[];
+  readonly isImage: boolean;
+  /** How many classes it can be asked for; undefined where it knows none. */
+  readonly classes?: number;
+  /** The label that means "no class", where it learned without classes too. */
+  readonly nullLabel?: number;
+  init(rng: Rng): Params;
+  /** The network with these weights; with an `rng` it drops out, as in training. */
+  denoiser(params: Params, rng?: Rng): Denoiser;
+}
+
+/** What such a network is told of an example without a class, one row; undefined where it never learned without. */
+export function emptyCondition({
+  nullLabel,
+}: Network): { readonly condition: Condition; dispose(): void } | undefined {
+  if (nullLabel === undefined) return undefined;
+  const label = tensor1d([nullLabel], 'int32');
+  return { condition: { label }, dispose: () => label.dispose() };
+}
+
+/** How many parameters there are. */
+export function countOf(shapes: Shapes): number {
+  return Object.values(shapes).reduce((sum, shape) => sum + shape.reduce((product, n) => product * n, 1), 0);
+}
+
+/** The network that a config describes. `hidden` says whether its last label means "no class". */
+export function networkOf(config: RunConfig['model'], hidden: boolean): Network {
+  const { _class_name: name, ...rest } = config;
+  if (name === 'MLP') {
+    const model = checked(rest, MLP_KEYS, () => mlp(rest as unknown as MlpConfig));
+    const { dimensions, classes } = model.config;
+    return network(name, model, [dimensions], false, classes, hidden);
+  }
+  const model = checked(rest, Object.keys(unetConfig({})), () => unet(rest as Partial<UNetConfig>));
+  const { sample_size: size, in_channels: channels, num_class_embeds: labels } = model.config;
+  if (size === null) throw new ConfigError('model.sample_size is null: say how many pixels the images have.');
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  return network(name, model, [height, width, channels], true, labels, hidden);
+}
+
+/**
+ * The model's config with what the data decide filled in: sizes, channels, classes. What is given and does not agree
+ * with the data is refused.
+ */
+export function fitModel({ model, process, training }: RunConfig, dataset: Dataset): RunConfig['model'] {
+  const isImage = dataset.shape.length === 3;
+  if (isImage !== (model._class_name === 'UNet2DModel')) {
+    throw new ConfigError(
+      `model._class_name is ${model._class_name}: expected ${isImage ? 'UNet2DModel for images' : 'MLP for points'}.`,
+    );
+  }
+  const [first, second, channels] = dataset.shape as [number, number, number];
+  const outputs = process.variance.startsWith('learned') ? 2 : 1;
+  const hides = training.labelDropout > 0;
+  const labels = dataset.classes === undefined ? null : dataset.classes.length + (hides ? 1 : 0);
+  const decided = isImage
+    ? {
+        sample_size: first === second ? first : [first, second],
+        in_channels: channels,
+        out_channels: outputs * channels,
+        num_class_embeds: labels,
+      }
+    : { dimensions: first, outputs: outputs * first, classes: labels };
+  for (const [key, value] of Object.entries(decided)) {
+    const given = model[key] ?? value;
+    if (JSON.stringify(given) !== JSON.stringify(value)) {
+      throw new ConfigError(
+        `model.${key} is ${JSON.stringify(given)}: expected ${JSON.stringify(value)}, which is what the data and the other settings ask for.`,
+      );
+    }
+  }
+  return networkOf({ ...model, ...decided }, labels !== null && hides).config;
+}
+
+const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', 'classes'];
+
+function checked<C>(config: object, known: readonly string[], make: () => Model<C>): Model<C> {
+  const strange = Object.keys(config).find((key) => !known.includes(key) && !key.startsWith('_'));
+  if (strange !== undefined) {
+    throw new ConfigError(`model.${strange} is no setting: expected ${oneOfThese(strange, known)}.`);
+  }
+  return blaming('model.', make);
+}
+
+function network<C extends object>(
+  name: RunConfig['model']['_class_name'],
+  model: Model<C>,
+  shape: readonly number[],
+  isImage: boolean,
+  labels: number | null,
+  hidden: boolean,
+): Network {
+  return {
+    config: { _class_name: name, ...model.config },
+    shapes: model.shapes,
+    layouts: model.layouts,
+    shape,
+    isImage,
+    ...(labels !== null && (hidden ? { classes: labels - 1, nullLabel: labels - 1 } : { classes: labels })),
+    init: model.init,
+    denoiser: (params, rng) => (xt, told, condition) => model.apply(params, xt, told, condition, rng),
+  };
+}

@@ -1,0 +1,16 @@
+import type { Preset } from '../config/schema.js';
+import { cifar10Ddpm } from './cifar10-ddpm.js';
+import { fashionMnist } from './fashion-mnist.js';
+import { images } from './images.js';
+import { mnist } from './mnist.js';
+import { moons, swissRoll } from './points.js';
+
+/** Runs to start from, by their names. */
+export const PRESETS = {
+  mnist,
+  'fashion-mnist': fashionMnist,
+  'cifar10-ddpm': cifar10Ddpm,
+  moons,
+  'swiss-roll': swissRoll,
+  images,
+} as const satisfies Readonly<Record<string, Preset>>;

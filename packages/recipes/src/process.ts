@@ -1,0 +1,87 @@
+import { type ForwardProcess, gaussianDiffusion } from '@diffusion-ts/forward-process';
+import {
+  type GaussianReverseProcess,
+  PREDICTIONS,
+  reverseProcess,
+  VARIANCES,
+} from '@diffusion-ts/reverse-process';
+import {
+  constantFraction,
+  cosine,
+  type DiscreteSchedule,
+  fromBetas,
+  linear,
+  type NoiseSchedule,
+  quadratic,
+  rectified,
+  rescaleToZeroTerminalSnr,
+  sigmoid,
+  varianceExploding,
+} from '@diffusion-ts/schedules';
+import type { Denoiser } from '@diffusion-ts/tensor';
+import type { RunConfig } from './config/schema.js';
+import { ConfigError } from './config-error.js';
+
+export type ProcessConfig = RunConfig['process'];
+export type ScheduleConfig = ProcessConfig['schedule'];
+
+/** The schedules by their names in a config. */
+const SCHEDULES: {
+  readonly [K in ScheduleConfig['kind']]: (config: Extract<ScheduleConfig, { kind: K }>) => NoiseSchedule;
+} = {
+  linear: (config) => linear(withoutUndefined(config)),
+  cosine,
+  quadratic: (config) => quadratic(withoutUndefined(config)),
+  sigmoid,
+  'constant-fraction': constantFraction,
+  betas: ({ betas }) => fromBetas(betas),
+  rectified,
+  'variance-exploding': varianceExploding,
+};
+
+/** The schedule that is named, before its end is brought to zero signal. */
+export function scheduleOf(config: ScheduleConfig): NoiseSchedule {
+  return (SCHEDULES[config.kind] as (config: ScheduleConfig) => NoiseSchedule)(config);
+}
+
+/** The forward process of a config. */
+export function forwardOf({
+  schedule,
+  zeroTerminalSnr,
+}: Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr'>): ForwardProcess {
+  const plain = scheduleOf(schedule);
+  if (!zeroTerminalSnr) return gaussianDiffusion(plain);
+  if (!isDiscrete(plain)) {
+    throw new ConfigError(
+      `process.zeroTerminalSnr is true: expected false, since the ${schedule.kind} schedule has no steps to rescale.`,
+    );
+  }
+  return gaussianDiffusion(rescaleToZeroTerminalSnr(plain));
+}
+
+/** Whether a schedule is one of steps, with a β each. */
+export function isDiscrete(schedule: NoiseSchedule): schedule is DiscreteSchedule {
+  return 'betas' in schedule;
+}
+
+/** The reverse process of a network. `clip` keeps its x_0 in [−1, 1]: for images, where nothing is learned from it. */
+export function reverseOf(
+  forward: ForwardProcess,
+  { predicts, variance }: Pick<ProcessConfig, 'predicts' | 'variance'>,
+  denoiser: Denoiser,
+  clip: boolean,
+): GaussianReverseProcess {
+  return reverseProcess({
+    forward,
+    denoiser,
+    predicts: PREDICTIONS[predicts],
+    variance: VARIANCES[variance],
+    clip,
+  });
+}
+
+/** What is given of some options, the others having defaults of their own. */
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,84 @@
+import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
+import { guided, SAMPLERS, type Sampler } from '@diffusion-ts/samplers';
+import {
+  every,
+  karras,
+  leading,
+  linspace,
+  logSnrSpaced,
+  type NoiseSchedule,
+  sections,
+  type Times,
+  trailing,
+} from '@diffusion-ts/schedules';
+import type { Params } from '@diffusion-ts/tensor';
+import type { RunConfig } from './config/schema.js';
+import { ConfigError } from './config-error.js';
+import { emptyCondition, type Network } from './network.js';
+import { type ProcessConfig, reverseOf } from './process.js';
+
+export type SamplingConfig = RunConfig['sampling'];
+
+/** The ways to spread few steps, by their names in a config. */
+export const TIMES: Readonly<Record<NonNullable<SamplingConfig['times']>, (steps: number) => Times>> = {
+  sections: (steps) => sections([steps]),
+  leading,
+  trailing,
+  linspace,
+  karras: (steps) => karras({ steps }),
+  'log-snr': logSnrSpaced,
+};
+
+/**
+ * The times of a config, all that there are where it names no number of steps. Where it names no way to spread them: evenly
+ * for the ancestral sampler, and for the others in the way that comes nearest to the exact solution.
+ */
+export function timesOf(
+  { sampler, steps, times }: Pick<SamplingConfig, 'sampler' | 'steps' | 'times'>,
+  schedule: NoiseSchedule,
+): Times {
+  const all = schedule.steps;
+  if (steps !== null && all !== undefined && steps > all) {
+    throw new ConfigError(`sampling.steps is ${steps}: expected at most the ${all} steps of the schedule.`);
+  }
+  if (all === undefined && steps === null) {
+    throw new ConfigError(
+      'sampling.steps is null: expected a number, since the schedule has no steps of its own.',
+    );
+  }
+  if (steps === null || (steps === all && times === null)) return every();
+  if (times !== null) return TIMES[times](steps);
+  if (all === undefined) return schedule.end > 1 ? karras({ steps }) : trailing(steps);
+  return sampler === 'ancestral' ? sections([steps]) : trailing(steps);
+}
+
+/** The sampler of a config. */
+export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardProcess, 'schedule'>): Sampler {
+  const { sampler, eta, order } = settings;
+  return SAMPLERS[sampler]!.make({ times: timesOf(settings, schedule), eta, order });
+}
+
+/**
+ * The reverse process to sample from: guided where asked for, and for images with x_0 kept in their range. The caller
+ * calls `dispose` when done.
+ * @throws ConfigError if there is nothing to guide to.
+ */
+export function samplingProcess(
+  network: Network,
+  params: Params,
+  forward: ForwardProcess,
+  process: ProcessConfig,
+  guidance: number,
+): GaussianReverseProcess & { dispose(): void } {
+  const denoiser = network.denoiser(params);
+  if (guidance === 0) return { ...reverseOf(forward, process, denoiser, network.isImage), dispose: () => {} };
+  const empty = emptyCondition(network);
+  if (empty === undefined) {
+    throw new ConfigError(
+      'sampling.guidance needs a model that was trained with classes and with some of them hidden; this one was not.',
+    );
+  }
+  const guide = guided(denoiser, { scale: guidance, empty: empty.condition });
+  return { ...reverseOf(forward, process, guide, network.isImage), dispose: empty.dispose };
+}

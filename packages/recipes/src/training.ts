@@ -1,0 +1,88 @@
+import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import type { Rng } from '@diffusion-ts/tensor';
+import {
+  adamW,
+  constantDecay,
+  constantRate,
+  cosineDecay,
+  type EmaDecay,
+  halfLife,
+  importanceTimes,
+  type LearningRate,
+  linearDecay,
+  logitNormalTimes,
+  logNormalSigma,
+  stratifiedTimes,
+  type TimeSampler,
+  type TrainStepOptions,
+  uniformTimes,
+  warmedUpDecay,
+  warmUp,
+} from '@diffusion-ts/training';
+import type { RunConfig } from './config/schema.js';
+import { lossOf } from './loss.js';
+import { emptyCondition, type Network } from './network.js';
+import { reverseOf } from './process.js';
+
+export type TrainingConfig = RunConfig['training'];
+
+/**
+ * How a run's steps are taken, for `train` and `trainStep`. The caller calls `dispose` when done.
+ * @param options.rng step s draws from `rng.fork(s)`.
+ */
+export function trainingOf(
+  config: Pick<RunConfig, 'data' | 'process' | 'loss' | 'training'>,
+  network: Network,
+  forward: ForwardProcess,
+  rng: Rng,
+): TrainStepOptions & { dispose(): void } {
+  const { training, process } = config;
+  const { betas, epsilon, weightDecay, maxGradNorm, labelDropout, microBatch } = training;
+  const empty = emptyCondition(network);
+  return {
+    reverse: (params, rng) => reverseOf(forward, process, network.denoiser(params, rng), false),
+    loss: lossOf(config),
+    rng,
+    learningRate: learningRateOf(training),
+    optimizer: adamW({ betas, epsilon, weightDecay, maxGradNorm: maxGradNorm ?? undefined }),
+    ema: emaOf(training.ema),
+    times: TIME_SAMPLERS[training.timesteps](),
+    conditionDropout: empty && { rate: labelDropout, empty: empty.condition },
+    microBatch: microBatch ?? undefined,
+    dispose: () => empty?.dispose(),
+  };
+}
+
+/** The ways to draw t by their names in a config. */
+const TIME_SAMPLERS: Readonly<Record<TrainingConfig['timesteps'], () => TimeSampler>> = {
+  uniform: uniformTimes,
+  stratified: stratifiedTimes,
+  importance: importanceTimes,
+  'log-normal': logNormalSigma,
+  'logit-normal': logitNormalTimes,
+};
+
+const DECAYS = {
+  constant: ({ rate }: { rate: number }) => constantRate(rate),
+  cosine: cosineDecay,
+  linear: linearDecay,
+} as const;
+
+export function learningRateOf(config: TrainingConfig): LearningRate {
+  const { learningRate: rate, finalFraction, steps, decay } = config;
+  const schedule = DECAYS[decay]({ rate, steps, finalRate: rate * finalFraction });
+  return config.warmUp === 0 ? schedule : warmUp(config.warmUp, schedule);
+}
+
+function emaOf(ema: TrainingConfig['ema']): EmaDecay | undefined {
+  switch (ema.kind) {
+    case 'constant':
+      return constantDecay(ema.decay);
+    case 'warmed-up':
+      return warmedUpDecay(ema.decay);
+    case 'half-life':
+      return halfLife(ema);
+    case 'none':
+      return undefined;
+  }
+}

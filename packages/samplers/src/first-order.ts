@@ -1,0 +1,14 @@
+import type { NoiseLevel } from '@diffusion-ts/schedules';
+
+/**
+ * The deterministic step of first order: x_s = (σ_s/σ_t) x_t + (α_s − α_t σ_s/σ_t) x̂_0. It is DDIM with η = 0 (Song et al.
+ * 2021, eq. 12), Euler's step on the probability-flow ODE of Karras et al. 2022 and on that of rectified flow, each in its
+ * own frame.
+ */
+export function firstOrder(
+  from: NoiseLevel,
+  to: NoiseLevel,
+): { readonly ofX: number; readonly ofX0: number } {
+  const ofX = to.sigma / from.sigma;
+  return { ofX, ofX0: to.alpha - from.alpha * ofX };
+}

@@ -1,0 +1,51 @@
+import type { Times } from '@diffusion-ts/schedules';
+import { ancestral } from './ancestral.js';
+import { ddim } from './ddim.js';
+import { dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
+import { heun } from './heun.js';
+import type { Sampler } from './sampler.js';
+
+/** What any of the samplers may be set by; each knows those that it names. */
+export interface SamplerSettings {
+  readonly times?: Times;
+  readonly eta?: number;
+  readonly order?: 1 | 2 | 3;
+}
+
+/** A sampler as an app offers it. */
+export interface NamedSampler {
+  readonly title: string;
+  /** What it does, in a sentence. */
+  readonly note: string;
+  /** Which settings it has beside the times. */
+  readonly knows: readonly Exclude<keyof SamplerSettings, 'times'>[];
+  make(settings: SamplerSettings): Sampler;
+}
+
+/** The samplers by their names on the command line, in configs and in the lab. */
+export const SAMPLERS: Readonly<Record<string, NamedSampler>> = {
+  ancestral: {
+    title: 'DDPM',
+    note: 'Ancestral: draws fresh noise at every step.',
+    knows: [],
+    make: ancestral,
+  },
+  ddim: {
+    title: 'DDIM',
+    note: 'No noise but the first: the probability flow.',
+    knows: ['eta'],
+    make: ddim,
+  },
+  heun: {
+    title: 'Heun',
+    note: 'The flow, each step corrected by a second look: two evaluations.',
+    knows: [],
+    make: heun,
+  },
+  'dpm-solver++': {
+    title: 'DPM-Solver++',
+    note: 'The flow too, with a memory of earlier steps.',
+    knows: ['order'],
+    make: dpmSolverPlusPlus,
+  },
+};

@@ -1,0 +1,162 @@
+import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
+import type { Evaluation, ReverseProcess } from '@diffusion-ts/reverse-process';
+import { every, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
+import { nextTask, type Rng, tidyNow } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
+
+/** An earlier step: where it was, and what x_0 the network saw there. */
+export interface Past {
+  readonly level: NoiseLevel;
+  readonly x0: tf.Tensor;
+}
+
+/** What a solver knows of the step that it is to take. */
+export interface SolverStep<D extends Distribution = Gaussian> extends SamplerStep {
+  readonly total: number;
+  /** All that the network said at x. */
+  readonly evaluation: Evaluation<D>;
+  /** The steps before, the newest first, as many as are remembered. */
+  readonly history: readonly Past[];
+  readonly rng: Rng;
+  /** x̂_0 at another place: one more evaluation of the network. */
+  x0At(x: tf.Tensor, level: NoiseLevel): Promise<tf.Tensor>;
+  /** `tf.tidy` whose result lives until the step is done: what a solver that waits makes on its way. */
+  own<T extends tf.Tensor>(f: () => T): T;
+}
+
+/**
+ * One step of a sampler: the sample at `to`, from the one at `from`. Written as in its paper; who takes the step owns the
+ * list of times, the tensors and the waiting: what a solver returns is freed, and all else that one that does not wait makes.
+ */
+export type Solver<D extends Distribution = Gaussian> = (
+  step: SolverStep<D>,
+) => tf.Tensor | Promise<tf.Tensor>;
+
+export interface SolverOptions {
+  /** The times to visit; default `every()` step of a discrete schedule. */
+  readonly times?: Times | undefined;
+  /** How many earlier steps it looks back at; default none. */
+  readonly remembers?: number;
+  /** Whether it draws noise, and so cannot do without an `rng`; default no. */
+  readonly draws?: boolean;
+  /** Throws where the solver cannot take a step; asked about every one before the first. */
+  readonly check?: (from: NoiseLevel, to: NoiseLevel) => void;
+}
+
+/**
+ * The sampler that takes the steps of a solver. It evaluates the network where each step begins, gives way to the event
+ * loop before it, and owns every tensor in between.
+ * @throws (when the sampler is called) RangeError if the times do not fall from the noise towards the data, or are none of
+ * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws.
+ * @example
+ * // The deterministic step of first order, which is DDIM and Euler's.
+ * const euler = fromSolver(({ x, x0, from, to }) => {
+ *   const ratio = to.sigma / from.sigma;
+ *   return axpby(ratio, x, to.alpha - ratio * from.alpha, x0);
+ * }, { times: trailing(20) });
+ */
+export function fromSolver<D extends Distribution = Gaussian>(
+  solver: Solver<D>,
+  { times = every(), remembers = 0, draws = false, check }: SolverOptions = {},
+): Sampler<D> {
+  return (reverse, xT, options = {}) => {
+    const levels = levelsAt(times, reverse);
+    for (let i = 1; i < levels.length; i++) check?.(levels[i - 1]!, levels[i]!);
+    if (draws && options.rng === undefined) {
+      throw new TypeError(
+        'options.rng is missing, and this sampler draws noise: give it one, such as rng(0)',
+      );
+    }
+    return walk(solver, reverse, xT, { levels, remembers }, options);
+  };
+}
+
+/** The levels to visit, if the times go down from the noise to the data and the process can take these steps. */
+export function levelsAt<D extends Distribution>(times: Times, reverse: ReverseProcess<D>): NoiseLevel[] {
+  const { schedule } = reverse.forward;
+  const list = times(schedule);
+  if (list.length < 2) throw new RangeError(`times must give at least two times, one step, not [${list}]`);
+  list.forEach((t, i) => {
+    if (i === 0 || t < list[i - 1]!) return;
+    throw new RangeError(`times must fall from the noise to the data, but ${t} comes after ${list[i - 1]}`);
+  });
+  if (list.at(-1) !== schedule.start) {
+    throw new RangeError(`times must end at the data, ${schedule.start}, not at ${list.at(-1)}`);
+  }
+  const levels = Array.from(list, (t) => schedule.level(t));
+  reverse.checkTimes?.(list);
+  return levels;
+}
+
+/** Where a walk goes. */
+export interface Path {
+  /** The levels to visit, one step from each to the next. */
+  readonly levels: readonly NoiseLevel[];
+  /** The level that the network is told of in each step; default the one that the step starts from. */
+  readonly told?: readonly NoiseLevel[];
+  /** How many earlier steps the solver looks back at; default none. */
+  readonly remembers?: number;
+}
+
+/** Takes the steps of a solver along a path in either direction, and owns every tensor on the way. */
+export async function* walk<D extends Distribution>(
+  solver: Solver<D>,
+  reverse: ReverseProcess<D>,
+  start: tf.Tensor,
+  { levels, told = levels, remembers = 0 }: Path,
+  { rng, signal, condition }: SamplerOptions,
+): AsyncGenerator<SamplerStep, tf.Tensor> {
+  const total = levels.length - 1;
+  const samples = [tf.clone(start)];
+  const history: Past[] = [];
+  const asked: Promise<Evaluation<D>>[] = [];
+  const scratch: tf.Tensor[] = [];
+  const own = <T extends tf.Tensor>(f: () => T): T => {
+    // A clone, because a denoiser may hand back its own input.
+    const made = tf.tidy(() => tf.clone(f()));
+    scratch.push(made);
+    return made;
+  };
+  const evaluate = (x: tf.Tensor, level: NoiseLevel): Promise<Evaluation<D>> => {
+    const answer = (async () => reverse.evaluate(x, level.t, condition))();
+    asked.push(answer);
+    return answer;
+  };
+  const x0At = async (x: tf.Tensor, level: NoiseLevel): Promise<tf.Tensor> => {
+    const evaluation = await evaluate(x, level);
+    return own(() => evaluation.x0());
+  };
+  /** Frees what was made in a step, also what a solver that failed had asked for and no longer waits for. */
+  const clear = async (): Promise<void> => {
+    for (const answer of await Promise.allSettled(asked.splice(0)))
+      if (answer.status === 'fulfilled') answer.value.dispose();
+    tf.dispose(scratch.splice(0));
+  };
+
+  try {
+    for (let index = 0; index < total; index++) {
+      await nextTask();
+      signal?.throwIfAborted();
+      const [from, to, x] = [levels[index]!, levels[index + 1]!, samples[0]!];
+      const evaluation = await evaluate(x, told[index]!);
+      const x0 = tf.tidy(() => tf.clone(evaluation.x0()));
+      const shown = { from, to, x, x0, index, total };
+      history.unshift({ level: from, x0 });
+      const past = history.slice(1);
+      const next = await tidyNow(() =>
+        solver({ ...shown, evaluation, history: past, rng: rng as Rng, x0At, own }),
+      );
+      samples.push(tf.clone(next));
+      if (![x, x0, ...past.map(({ x0 }) => x0)].includes(next)) scratch.push(next);
+      await clear();
+      yield shown;
+      samples.shift()!.dispose();
+      for (const past of history.splice(remembers)) past.x0.dispose();
+    }
+    return samples.pop()!;
+  } finally {
+    await clear();
+    tf.dispose([...samples, ...history.map(({ x0 }) => x0)]);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
+import { type NoiseLevel, type NoiseSchedule, type Times, times } from '@diffusion-ts/schedules';
+import type { Rng } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Sampler, SamplerOptions } from '../src/index.js';
+import { type Batch, toBatch, toTensor } from './batch.js';
+import { FACTORS, SHAPE } from './mixing-data.js';
+
+/** A run on the host: what each step showed, and where it ended. */
+export interface Record {
+  readonly x: Batch[];
+  readonly x0: Batch[];
+  readonly from: NoiseLevel[];
+  readonly to: NoiseLevel[];
+  readonly end: Batch;
+}
+
+/** Runs a sampler to its end, from a batch of examples with these factors. */
+export async function record<D extends Distribution = Gaussian>(
+  sampler: Sampler<D>,
+  reverse: ReverseProcess<D>,
+  start: Batch,
+  { factors = FACTORS, ...options }: SamplerOptions & { factors?: readonly number[] } = {},
+): Promise<Record> {
+  const condition = { factor: tf.tensor1d([...factors]) };
+  const xT = toTensor(start, SHAPE);
+  const shown: Omit<Record, 'end'> = { x: [], x0: [], from: [], to: [] };
+  const run = sampler(reverse, xT, { condition, ...options });
+  let next = await run.next();
+  for (; !next.done; next = await run.next()) {
+    shown.x.push(toBatch(next.value.x));
+    shown.x0.push(toBatch(next.value.x0));
+    shown.from.push(next.value.from);
+    shown.to.push(next.value.to);
+  }
+  const end = toBatch(next.value);
+  tf.dispose([next.value, xT, condition.factor]);
+  return { ...shown, end };
+}
+
+/** Where a sampler ends. */
+export async function end(...run: Parameters<typeof record>): Promise<Batch> {
+  return (await record(...run)).end;
+}
+
+/** The levels that a list of times visits, the data last. */
+export function levelsOf(list: Times, schedule: NoiseSchedule): NoiseLevel[] {
+  return Array.from(list(schedule), (t) => schedule.level(t));
+}
+
+/** `steps` steps of equal length in λ = ½ ln SNR from −4 to 3, and a last one to the data, on any schedule. */
+export function uniformInLambda(steps: number): Times {
+  return (schedule) => {
+    const lambdas = Array.from({ length: steps + 1 }, (_, i) => -4 + (7 * i) / steps);
+    return times(lambdas.map((lambda) => schedule.timeOf(2 * lambda)))(schedule);
+  };
+}
+
+/** Noise that is this number everywhere. */
+export function constantNoise(value: number): Rng {
+  const fill = (shape: readonly number[]): tf.Tensor => tf.fill([...shape], value);
+  const self: Rng = {
+    normal: fill,
+    uniform: fill,
+    doubles: (count) => new Float64Array(count).fill(value),
+    integers: (shape) => tf.cast(fill(shape), 'int32'),
+    fork: () => self,
+    rows: () => self,
+  };
+  return self;
+}
