@@ -8,6 +8,7 @@ const conditions = ['@diffusion-ts/source'];
 const projects = ['packages', 'apps']
   .flatMap((folder) => readdirSync(join(import.meta.dirname, folder), { withFileTypes: true }))
   .map((entry) => join(entry.parentPath, entry.name))
+  .concat(join(import.meta.dirname, 'examples'))
   .filter((root) => existsSync(join(root, 'package.json')))
   .map((root) => ({
     extends: true as const,

@@ -26,7 +26,7 @@ export interface BoundEstimate {
 }
 
 export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
-  /** How many terms are evaluated for each example; all of them make the full sum. */
+  /** How many terms are evaluated for each example, 2 or more: L_0 always, and others. All of them make the full sum. */
   readonly times: number;
   readonly rng: Rng;
   /** Checked before every evaluation of the network. */
@@ -39,7 +39,7 @@ export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends
  * Estimates the variational bound (Ho et al. 2020, eq. 5) of a data set without bias from a few of its terms: each example
  * is evaluated at times of its own, chosen with known probabilities π_t, and Σ L_t/π_t over those has the whole sum as its
  * expectation (Horvitz and Thompson 1952). It does not depend on how the examples are batched.
- * @throws RangeError where the schedule has no steps; the signal's reason once it is aborted.
+ * @throws RangeError where the schedule has no steps or `times` is less than 2; the signal's reason once it is aborted.
  */
 export async function estimateBound<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
@@ -48,6 +48,11 @@ export async function estimateBound<D extends Distribution = Gaussian>(
 ): Promise<BoundEstimate> {
   const { forward } = reverse;
   const steps = stepsOf(reverse);
+  if (!Number.isInteger(times) || times < Math.min(2, steps)) {
+    throw new RangeError(
+      `times is ${times}, expected a whole number of at least 2: one is always that of the decoder`,
+    );
+  }
   const probabilities = inclusion(forward.schedule, steps, times);
   const sums = new Float64Array(steps);
   const counts = new Uint32Array(steps);
@@ -61,10 +66,11 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     const source = rng.fork('noise').rows(first);
     const offsets = rng.fork('offset').rows(first).doubles(rows);
     const chosen = Array.from(offsets, (u) => systematic(probabilities, u));
+    const most = chosen.reduce((most, own) => Math.max(most, own.length), 0);
     const bound = [...(await readAndDispose(priorBits(forward, x0)))];
     prior += bound.reduce((sum, bits) => sum + bits, 0);
 
-    for (let k = 0; chosen.some((own) => k < own.length); k++) {
+    for (let k = 0; k < most; k++) {
       signal?.throwIfAborted();
       await nextTask();
       // An example that has one time less than others (the sum of π_t rounds) is evaluated again and not counted.
@@ -82,7 +88,7 @@ export async function estimateBound<D extends Distribution = Gaussian>(
       } finally {
         noise.dispose();
       }
-      onExamples?.(first + (rows * (k + 1)) / chosen[0]!.length);
+      onExamples?.(first + (rows * (k + 1)) / most);
     }
     totals.push(...bound);
   }

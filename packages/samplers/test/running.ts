@@ -8,7 +8,7 @@ import { type Batch, toBatch, toTensor } from './batch.js';
 import { FACTORS, SHAPE } from './mixing-data.js';
 
 /** A run on the host: what each step showed, and where it ended. */
-export interface Record {
+export interface Recorded {
   readonly x: Batch[];
   readonly x0: Batch[];
   readonly from: NoiseLevel[];
@@ -22,10 +22,10 @@ export async function record<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
   start: Batch,
   { factors = FACTORS, ...options }: SamplerOptions & { factors?: readonly number[] } = {},
-): Promise<Record> {
+): Promise<Recorded> {
   const condition = { factor: tf.tensor1d([...factors]) };
   const xT = toTensor(start, SHAPE);
-  const shown: Omit<Record, 'end'> = { x: [], x0: [], from: [], to: [] };
+  const shown: Omit<Recorded, 'end'> = { x: [], x0: [], from: [], to: [] };
   const run = sampler(reverse, xT, { condition, ...options });
   let next = await run.next();
   for (; !next.done; next = await run.next()) {

@@ -38,8 +38,7 @@ export function tabulated(betas: Float64Array, alphaBars: Float64Array): Discret
       if (!(logSnr >= logSnrs[steps - 1]!))
         throw tooNoisy(logSnr, { t: steps - 1, logSnr: logSnrs[steps - 1]! });
       const after = firstAtMost(logSnrs, logSnr);
-      const exact = logSnrs[after]!;
-      return exact === logSnr ? after : after - 1 + partAt(logSnrs[after - 1], exact, logSnr);
+      return after - 1 + partAt(logSnrs[after - 1], logSnrs[after]!, logSnr);
     },
   };
 }

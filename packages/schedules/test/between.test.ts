@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type Between,
   between,
+  continuous,
   type DiscreteSchedule,
   fromBetas,
   linear,
@@ -105,6 +106,13 @@ describe('between two levels', () => {
       [0, 1e-17 / 2, (1e-17 * 2) / 3],
       { relative: 1e-12, absolute: 0 },
     );
+  });
+
+  it('keeps all digits of a step that is next to nothing: 1 − SNR_t/SNR_s = 2⁻³⁰ (1 − 2⁻³¹)', () => {
+    const s = continuous((u) => 1 - 2 * u);
+    const half = s.level(0.5);
+    const { variance } = between(half, s.level(0.5 + 2 ** -31));
+    expectAllClose(variance / half.sigma ** 2, 2 ** -30 * (1 - 2 ** -31), { relative: 1e-15, absolute: 0 });
   });
 
   it('has β = α_t²/α_s² β_r + β_s of the two parts of a step of any size (1 − ᾱ_t/ᾱ_s of many)', () => {

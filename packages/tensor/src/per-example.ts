@@ -46,8 +46,9 @@ export function perExampleTensor(t: PerExample, count: number): tf.Tensor1D {
 
 /**
  * a x + b y, a and b each one number or one for each example: x and y `[batch, …]` of the same shape. What is multiplied
- * by 0 is not looked at, and by 1 taken as it is.
- * @throws RangeError if the shapes differ, or there are not as many numbers as examples.
+ * by 0 in every example is not looked at, and by 1 taken as it is.
+ * @throws TypeError if a or b is neither a number nor a Float64Array; RangeError if the shapes differ, or there are not as
+ * many numbers as examples.
  */
 export function axpby(a: PerExample, x: tf.Tensor, b: PerExample, y: tf.Tensor): tf.Tensor {
   checkPerExample('a', a, 'x', x);
@@ -67,7 +68,7 @@ export function axpby(a: PerExample, x: tf.Tensor, b: PerExample, y: tf.Tensor):
 /** a x; undefined where a is 0. */
 function scaled(a: PerExample, x: tf.Tensor): tf.Tensor | undefined {
   if (typeof a !== 'number') {
-    if (a.every((one) => one === a[0])) return scaled(a[0]!, x);
+    if (a.every((one) => one === a[0])) return scaled(a[0] ?? 0, x);
     return tf.mul(
       x,
       tf.reshape(perExampleTensor(a, a.length), [a.length, ...new Array<number>(x.rank - 1).fill(1)]),

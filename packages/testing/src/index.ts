@@ -12,4 +12,4 @@ export {
   goldenX0,
 } from './golden-gaussian.js';
 export { expectNoLeak } from './leak.js';
-export { expectReadmeRuns } from './readme.js';
+export { expectExampleRuns, expectReadmeRuns } from './readme.js';

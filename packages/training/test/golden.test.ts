@@ -3,18 +3,19 @@ import { paramsFromSafetensors } from '@diffusion-ts/checkpoints';
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import { simple } from '@diffusion-ts/losses';
 import { unet } from '@diffusion-ts/models';
-import { reverseProcess } from '@diffusion-ts/reverse-process';
+import { epsilonPrediction, fixedSmall, reverseProcess } from '@diffusion-ts/reverse-process';
 import { linear } from '@diffusion-ts/schedules';
 import { type Rng, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, golden, goldenPath, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import {
+  adamW,
   constantDecay,
   constantRate,
   disposeState,
   initialState,
-  type TimestepSampler,
+  type TimeSampler,
   type TrainBatch,
   train,
 } from '../src/index.js';
@@ -41,13 +42,14 @@ function recipe(s: number): Rng {
     ...rng(0),
     normal: () => filled((i) => Math.SQRT2 * Math.cos(0.77 * i + s)),
     fork: () => recipe(s),
+    rows: () => recipe(s),
   };
 }
 const source: Rng = { ...rng(0), fork: (step) => recipe(Number(step)) };
-const timestepsFrom = (step: () => number): TimestepSampler => ({
+const timesFrom = (step: () => number): TimeSampler => ({
   draw: (_, size) => ({
-    t: Int32Array.from({ length: size }, (_, b) => (37 * step() + 251 * b + 13) % 1000),
-    weights: new Float32Array(size).fill(1),
+    t: Float64Array.from({ length: size }, (_, b) => (37 * step() + 251 * b + 13) % 1000),
+    weights: new Float64Array(size).fill(1),
   }),
 });
 
@@ -67,7 +69,10 @@ onEachBackend(() => {
     const network = unet(JSON.parse(readFileSync(goldenPath('unet-mnist/config.json'), 'utf8')));
     const forward = gaussianDiffusion(linear({ steps: 1000, start: 1e-4, end: 0.02 }));
     const state = initialState(
-      paramsFromSafetensors(readFileSync(goldenPath('unet-mnist/diffusion_pytorch_model.safetensors'))),
+      paramsFromSafetensors(
+        readFileSync(goldenPath('unet-mnist/diffusion_pytorch_model.safetensors')),
+        network.layouts,
+      ),
     );
     const records = train({
       state,
@@ -75,18 +80,17 @@ onEachBackend(() => {
         reverseProcess({
           forward,
           denoiser: (...inputs) => network.apply(params, ...inputs),
-          predicts: 'epsilon',
-          variance: 'fixedSmall',
+          predicts: epsilonPrediction,
+          variance: fixedSmall,
         }),
       loss: simple(),
       batches,
       rng: source,
       steps: 6,
       learningRate: constantRate(1e-3),
-      weightDecay: 0.01,
-      maxGradNorm: 1,
+      optimizer: adamW({ weightDecay: 0.01, maxGradNorm: 1 }),
       ema: constantDecay(0.9),
-      timesteps: timestepsFrom(() => state.step),
+      times: timesFrom(() => state.step),
     });
     for await (const { step, loss, gradNorm } of records) {
       expectAllClose(loss, expected.loss[step - 1]!, { relative: 1e-5 });

@@ -1,128 +1,162 @@
-import { paramsFromSafetensors, paramsToSafetensors } from '@diffusion-ts/checkpoints';
+import { paramsFromSafetensors, paramsToSafetensors, prefixed, unprefixed } from '@diffusion-ts/checkpoints';
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import { hybrid, simple } from '@diffusion-ts/losses';
 import { mlp, unet } from '@diffusion-ts/models';
-import { reverseProcess, type Variance } from '@diffusion-ts/reverse-process';
-import { linear } from '@diffusion-ts/schedules';
+import {
+  edmPrediction,
+  epsilonPrediction,
+  fixedSmall,
+  learnedRange,
+  type ReverseProcessOptions,
+  reverseProcess,
+} from '@diffusion-ts/reverse-process';
+import { linear, varianceExploding } from '@diffusion-ts/schedules';
 import { type Params, rng } from '@diffusion-ts/tensor';
 import { onEachBackend } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import {
+  adamW,
   cosineDecay,
   disposeState,
   halfLife,
-  importanceTimesteps,
+  importanceTimes,
   initialState,
+  logNormalSigma,
   progressOf,
   restoreState,
-  stratifiedTimesteps,
+  stratifiedTimes,
   type TrainOptions,
   type TrainState,
   train,
   warmedUpDecay,
   warmUp,
 } from '../src/index.js';
-import { toyBatches } from './toy.js';
+import { momentum } from './momentum.js';
+import { noClass, toyBatches } from './toy.js';
+
+type Options = Omit<TrainOptions, 'state' | 'steps'>;
+type Saved = { readonly files: Readonly<Record<string, Uint8Array>>; readonly json: string };
 
 /** Everything that a state is, as it would be written to files. */
-async function save(
-  state: TrainState,
-): Promise<Record<'model' | 'ema' | 'optimizer', Uint8Array> & { json: string }> {
-  const prefixed = (prefix: string, tree: Params): Params =>
-    Object.fromEntries(Object.entries(tree).map(([name, tensor]) => [`${prefix}.${name}`, tensor]));
+async function save(state: TrainState): Promise<Saved> {
+  const slots = Object.entries(state.slots).map(([name, tree]) => prefixed(tree, `${name}.`));
   return {
-    model: await paramsToSafetensors(state.params),
-    ema: await paramsToSafetensors(state.ema!),
-    optimizer: await paramsToSafetensors({ ...prefixed('m', state.m), ...prefixed('v', state.v) }),
+    files: {
+      model: await paramsToSafetensors(state.params),
+      ema: await paramsToSafetensors(state.ema ?? {}),
+      optimizer: await paramsToSafetensors(Object.assign({}, ...slots) as Params),
+    },
     json: JSON.stringify(progressOf(state)),
   };
 }
 
-function load({ model, ema, optimizer, json }: Awaited<ReturnType<typeof save>>): TrainState {
-  const moments = Object.entries(paramsFromSafetensors(optimizer));
-  const named = (prefix: string): Params =>
-    Object.fromEntries(
-      moments
-        .filter(([name]) => name.startsWith(prefix))
-        .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
-    );
+function load({ files: { model, ema, optimizer }, json }: Saved, slots: readonly string[]): TrainState {
+  const average = paramsFromSafetensors(ema!);
+  const all = paramsFromSafetensors(optimizer!);
   return restoreState(
-    { params: paramsFromSafetensors(model), ema: paramsFromSafetensors(ema), m: named('m.'), v: named('v.') },
+    {
+      params: paramsFromSafetensors(model!),
+      ...(Object.keys(average).length > 0 && { ema: average }),
+      slots: Object.fromEntries(slots.map((name) => [name, unprefixed(all, `${name}.`)])),
+    },
     JSON.parse(json),
   );
 }
 
-async function runTo(
-  steps: number,
-  state: TrainState,
-  options: Omit<TrainOptions, 'state' | 'steps'>,
-): Promise<void> {
+async function runTo(steps: number, state: TrainState, options: Options): Promise<void> {
   for await (const _ of train({ ...options, state, steps }));
 }
 
 /** Trains six steps in one go, and again with everything written out and read back after `interruption` of them. */
 async function expectExactResume(
   init: () => Params,
-  options: Omit<TrainOptions, 'state' | 'steps'>,
+  options: Options,
   interruption: number,
+  slots: readonly string[] = ['m', 'v'],
 ): Promise<void> {
   const whole = initialState(init());
   await runTo(6, whole, options);
+  expect(Object.keys(whole.slots)).toEqual(slots);
   const first = initialState(init());
   await runTo(interruption, first, options);
   const saved = await save(first);
   disposeState(first);
-  const second = load(saved);
+  const second = load(saved, slots);
   await runTo(6, second, options);
 
   const [expected, actual] = [await save(whole), await save(second)];
-  for (const file of ['model', 'ema', 'optimizer'] as const) {
-    expect(Buffer.compare(actual[file], expected[file]), `bytes of ${file}`).toBe(0);
+  for (const [file, bytes] of Object.entries(expected.files)) {
+    expect(Buffer.compare(actual.files[file]!, bytes), `bytes of ${file}`).toBe(0);
   }
   expect(actual.json).toBe(expected.json);
   disposeState(whole);
   disposeState(second);
 }
 
-const process = (
-  denoiser: Parameters<typeof reverseProcess>[0]['denoiser'],
-  variance: Variance,
-  steps: number,
-) =>
+const process = (options: Omit<ReverseProcessOptions, 'forward' | 'predicts'>, steps: number) =>
   reverseProcess({
     forward: gaussianDiffusion(linear({ steps, start: 0.01, end: 0.5 })),
-    denoiser,
-    predicts: 'epsilon',
-    variance,
+    predicts: epsilonPrediction,
+    ...options,
   });
 
 onEachBackend(() => {
-  // Four timesteps have their ten losses after two batches: importance sampling is at work when the run is interrupted.
+  // Four times have their ten losses after the first batch: importance sampling is at work when the run is interrupted.
   const network = mlp({ dimensions: 2, outputs: 4, hidden: 16, layers: 2, timeFeatures: 8, classes: 4 });
   const init = (): Params => network.init(rng(1));
-  const options: Omit<TrainOptions, 'state' | 'steps'> = {
-    reverse: (params) => process((...inputs) => network.apply(params, ...inputs), 'learnedRange', 4),
+  const options = (): Options => ({
+    reverse: (params) =>
+      process({ denoiser: (...inputs) => network.apply(params, ...inputs), variance: learnedRange }, 4),
     loss: hybrid({ lambda: 0.1 }),
     batches: toyBatches(40),
     rng: rng(3),
     learningRate: warmUp(3, cosineDecay({ rate: 0.01, steps: 6 })),
-    maxGradNorm: 1,
-    weightDecay: 0.01,
+    optimizer: adamW({ maxGradNorm: 1, weightDecay: 0.01 }),
     ema: halfLife({ images: 100 }),
-    timesteps: importanceTimesteps(),
-    labelDropout: { rate: 0.2, nullLabel: 3 },
+    times: importanceTimes(),
+    conditionDropout: { rate: 0.2, empty: noClass() },
     microBatch: 16,
-  };
+  });
 
   for (const interruption of [1, 4]) {
-    test(`an MLP interrupted after ${interruption} of 6 steps ends with the same bytes: importance sampling, parts, dropped labels`, () =>
-      expectExactResume(init, options, interruption));
+    test(`an MLP interrupted after ${interruption} of 6 steps ends with the same bytes: importance sampling, parts, hidden labels`, () =>
+      expectExactResume(init, options(), interruption));
   }
 
   test('the comparison sees a run that did not go on at its own batch', async () => {
-    const late = (start: number): ReturnType<typeof options.batches> =>
-      toyBatches(40)(Math.max(start - 1, 0));
-    await expect(expectExactResume(init, { ...options, batches: late }, 4)).rejects.toThrow('bytes of model');
+    const late: Options['batches'] = (start) => toyBatches(40)(Math.max(start - 1, 0));
+    await expect(expectExactResume(init, { ...options(), batches: late }, 4)).rejects.toThrow(
+      'bytes of model',
+    );
+  });
+
+  test('a run with an optimizer of its own and no average ends with the same bytes', () => {
+    const { ema: _, ...rest } = options();
+    return expectExactResume(init, { ...rest, optimizer: momentum(0.9) }, 3, ['velocity']);
+  });
+
+  test('a run in continuous time ends with the same bytes: EDM, its times and its preconditioning', () => {
+    const edm = mlp({ dimensions: 2, hidden: 16, layers: 2, timeFeatures: 8 });
+    return expectExactResume(
+      () => edm.init(rng(1)),
+      {
+        reverse: (params) =>
+          reverseProcess({
+            forward: gaussianDiffusion(varianceExploding()),
+            denoiser: (...inputs) => edm.apply(params, ...inputs),
+            predicts: edmPrediction(),
+            variance: fixedSmall,
+          }),
+        loss: simple(),
+        batches: toyBatches(16),
+        rng: rng(3),
+        learningRate: cosineDecay({ rate: 0.01, steps: 6 }),
+        ema: warmedUpDecay(0.99),
+        times: logNormalSigma(),
+      },
+      2,
+    );
   });
 });
 
@@ -145,13 +179,19 @@ onEachBackend(() => {
       () => network.init(rng(1)),
       {
         reverse: (params, source) =>
-          process((xt, t, condition) => network.apply(params, xt, t, condition, source), 'fixedSmall', 100),
+          process(
+            {
+              denoiser: (xt, told, condition) => network.apply(params, xt, told, condition, source),
+              variance: fixedSmall,
+            },
+            100,
+          ),
         loss: simple(),
         batches: async function* (start) {
-          for await (const { labels } of toyBatches(4)(start)) {
-            const x0 = rng(labels!.dataSync()[0]!).normal([4, 8, 8, 1]);
+          for await (const { condition } of toyBatches(4)(start)) {
+            const x0 = rng(condition!.label!.dataSync()[0]!).normal([4, 8, 8, 1]);
             try {
-              yield { x0, labels: labels! };
+              yield { x0, condition: condition! };
             } finally {
               x0.dispose();
             }
@@ -160,8 +200,8 @@ onEachBackend(() => {
         rng: rng(3),
         learningRate: cosineDecay({ rate: 0.01, steps: 6 }),
         ema: warmedUpDecay(0.99),
-        timesteps: stratifiedTimesteps(),
-        labelDropout: { rate: 0.2, nullLabel: 3 },
+        times: stratifiedTimes(),
+        conditionDropout: { rate: 0.2, empty: { label: tf.tensor1d([3], 'int32') } },
       },
       2,
     ));

@@ -1,5 +1,5 @@
-import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { latent } from '@diffusion-ts/forward-process';
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
 import { finish, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';

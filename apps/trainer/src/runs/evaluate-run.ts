@@ -1,8 +1,8 @@
-import { decoderOf, reverseOf, type Built, type RunConfig } from '@diffusion-ts/recipes';
 import { type Batch, type Dataset, disposeBatch } from '@diffusion-ts/datasets';
+import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
+import { type Built, decoderOf, type RunConfig, reverseOf } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
 import { rng } from '@diffusion-ts/tensor';
-import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
 import { Refusal } from '../errors.js';
 
 const BATCH = 64;

@@ -1,11 +1,11 @@
-import { build, type Built, type RunConfig } from '@diffusion-ts/recipes';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { disposeBatch } from '@diffusion-ts/datasets';
-import { evenly } from '../evenly.js';
+import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
 import { disposeParams, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openData } from '../data.js';
+import { evenly } from '../evenly.js';
 import { strip } from '../pictures/picture.js';
 import { png } from '../pictures/raster.js';
 import { writeReport } from '../report/report.js';

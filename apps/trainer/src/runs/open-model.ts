@@ -1,6 +1,6 @@
-import { build } from '@diffusion-ts/recipes';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from '@diffusion-ts/recipes';
 import { isDiffusers, type Opened, readDiffusers } from '../diffusers.js';
 import { Refusal } from '../errors.js';
 import { MODEL, readWeights } from '../run/checkpoint-files.js';

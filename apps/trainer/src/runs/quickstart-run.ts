@@ -1,18 +1,18 @@
-import { fitModel, type Preset, type RunConfig } from '@diffusion-ts/recipes';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { fitModel, type Preset, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
-import { evaluateRun } from './evaluate-run.js';
-import { finishRun } from './finish-run.js';
+import { disposeParams } from '@diffusion-ts/tensor';
 import { openData } from '../data.js';
-import { openModel } from './open-model.js';
 import { writeAnimation, writePicture } from '../pictures/picture.js';
 import { duration, progress } from '../progress.js';
 import { writeEvaluation } from '../run/evaluation.js';
 import { createRun, findStep, hasConfig, readConfig } from '../run/folder.js';
 import { LOCK, whileLocked } from '../run/lock.js';
+import { evaluateRun } from './evaluate-run.js';
+import { finishRun } from './finish-run.js';
+import { openModel } from './open-model.js';
 import { columnsOf, sampleRun } from './sample-run.js';
 import { trainRun } from './train-run.js';
 

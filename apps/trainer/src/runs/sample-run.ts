@@ -1,9 +1,9 @@
-import { samplerOf, samplingProcess, type Built, type Network, type RunConfig } from '@diffusion-ts/recipes';
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import { type Built, type Network, type RunConfig, samplerOf, samplingProcess } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
-import { type Drawn, draw } from './draw.js';
 import { picture } from '../pictures/picture.js';
 import type { Raster } from '../pictures/raster.js';
+import { type Drawn, draw } from './draw.js';
 
 // How many samples go through the network at once. They do not depend on it.
 const IMAGES = 64;

@@ -1,7 +1,7 @@
-import { type Built, build, type RunConfig, trainingOf } from '@diffusion-ts/recipes';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { batches, type Dataset } from '@diffusion-ts/datasets';
+import { type Built, build, type RunConfig, trainingOf } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
 import {
   disposeState,
@@ -11,8 +11,8 @@ import {
   type TrainState,
   train,
 } from '@diffusion-ts/training';
-import { Refusal, sentence } from '../errors.js';
 import { openData } from '../data.js';
+import { Refusal, sentence } from '../errors.js';
 import { png } from '../pictures/raster.js';
 import { progress, significant } from '../progress.js';
 import { checkpointFiles, readCheckpoint } from '../run/checkpoint-files.js';
