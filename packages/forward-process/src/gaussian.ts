@@ -17,8 +17,8 @@ export interface Gaussian extends Distribution {
   readonly logVariance: PerExample | tf.Tensor;
 }
 
-// e⁸⁰ is the inverse of the least variance whose gradients float32 can hold.
-const LEAST_LOG_VARIANCE = -80;
+// The inverse of a lesser variance, times that of a noise level, would be too much for float32.
+const LEAST_LOG_VARIANCE = -75;
 
 /**
  * N(mean, σ² I), its logarithm of σ² known on the host, or learned and a tensor:
@@ -26,7 +26,7 @@ const LEAST_LOG_VARIANCE = -80;
  * - `kl`: ½ (e^δ − 1 − δ + (μ_q − μ_p)² / σ_p²) with δ = ln σ_q² − ln σ_p²;
  * - `logProb`: the density, −½ (ln 2π + ln σ² + (x − μ)² / σ²).
  *
- * Both take a variance below e⁻⁸⁰ for e⁻⁸⁰.
+ * Both take a variance below e⁻⁷⁵ for e⁻⁷⁵.
  * @throws RangeError if the logarithms are not one for each example, or not of the shape of the mean. Its `kl` and
  * `logProb` throw RangeError if p's mean or x is not of that shape.
  */
@@ -58,10 +58,8 @@ export function gaussian({ mean, logVariance }: Pick<Gaussian, 'mean' | 'logVari
       return tf.tidy(() => {
         const logOfP = finiteLog(p);
         const delta = tf.sub(finiteLog({ mean, logVariance }), logOfP);
-        // Small KLs are all that a good model has: expm1 keeps their digits, where e^δ − 1 would leave rounding.
-        const ofVariances = tf.sub(tf.expm1(delta), delta);
         const ofMeans = tf.mul(tf.square(tf.sub(mean, p.mean)), tf.exp(tf.neg(logOfP)));
-        return tf.mul(tf.add(ofVariances, ofMeans), 0.5);
+        return tf.mul(tf.add(surplus(delta), ofMeans), 0.5);
       });
     },
     logProb(x) {
@@ -73,6 +71,23 @@ export function gaussian({ mean, logVariance }: Pick<Gaussian, 'mean' | 'logVari
       });
     },
   };
+}
+
+/**
+ * e^δ − 1 − δ. Small ones are all that a good model has: they are summed by their series, since e^δ − 1 leaves rounding, and
+ * what some backends call expm1 is just that.
+ */
+function surplus(delta: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const small = tf.clipByValue(delta, -0.5, 0.5);
+    // δ²/2 (1 + δ/3 (1 + δ/4 (…))), as far as float32 sees.
+    let series: tf.Tensor = tf.onesLike(small);
+    for (let n = 9; n >= 3; n--) series = tf.add(tf.mul(series, tf.mul(small, 1 / n)), 1);
+    const near = tf.mul(tf.mul(tf.square(small), 0.5), series);
+    // What a large δ has beyond it; exactly 0 where there is none.
+    const beyond = tf.sub(delta, small);
+    return tf.add(near, tf.sub(tf.mul(tf.exp(small), tf.sub(tf.exp(beyond), 1)), beyond));
+  });
 }
 
 /** The same where both variances are numbers of the host: exact in float64, whatever a backend makes of expm1. */

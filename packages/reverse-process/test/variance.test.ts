@@ -1,5 +1,5 @@
 import { gaussianDiffusion, logVarianceTensor } from '@diffusion-ts/forward-process';
-import { linear, type NoiseSchedule, sections, trailing } from '@diffusion-ts/schedules';
+import { fromBetas, linear, type NoiseSchedule, sections, trailing } from '@diffusion-ts/schedules';
 import { type PerExample, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
@@ -75,6 +75,15 @@ describe('on the steps of the schedule', () => {
     }
   });
 
+  it('learned is what the network says where there is one step alone, and at a time before the first', () => {
+    const own = { offset: 0, ofRaw: 1 };
+    expect(learnedVariance.at(fromBetas([0.3]), 0, -1)).toEqual(own);
+    expect(learnedVariance.at(schedule, -0.5, -1)).toEqual(own);
+    // From there on half way to the data it lies as far from β̃ to β as there.
+    const [{ tilde }, next] = [between(schedule, 0.5, -0.5), between(schedule, -0.5, -0.75)];
+    expectAllClose(sigma2(learnedVariance, -0.5, -0.75, Math.log(tilde)), next.tilde, tight);
+  });
+
   it('learnedRange is β̃_t at −1, β_t at 1 and their geometric mean at 0', () => {
     const at = (raw: number) => [0, 1, 49].map((t) => sigma2(learnedRange, t, t - 1, raw));
     const small = [1, 1, 49].map((t) => betaTilde(betas, t));
@@ -92,12 +101,11 @@ describe('on the steps of the schedule', () => {
 describe('respaced as in Nichol and Dhariwal 2021', () => {
   /** The β of a process of the kept steps alone: 1 − ᾱ_{S_i}/ᾱ_{S_{i−1}}. */
   function respaced(kept: readonly number[], table: Float64Array): number[] {
-    const alphaBars = table.map(
-      (
-        (product) => (beta) =>
-          (product *= 1 - beta)
-      )(1),
-    );
+    let product = 1;
+    const alphaBars = table.map((beta) => {
+      product *= 1 - beta;
+      return product;
+    });
     return kept.map((t, i) => 1 - alphaBars[t]! / (i === 0 ? 1 : alphaBars[kept[i - 1]!]!));
   }
 
@@ -120,21 +128,20 @@ describe('respaced as in Nichol and Dhariwal 2021', () => {
     }
   });
 
-  it.each(
-    golden<{ steps: number; spec: string; timesteps: number[]; betas: number[]; base: string }[]>(
-      'respacing',
-    ).filter(({ base }) => base === 'linear 1e-4..0.02'),
-  )('fixedLarge is the β of the reference: $spec of $steps', ({ steps, timesteps, betas }) => {
-    const schedule = linear({ steps, start: 1e-4, end: 0.02 });
-    const found = timesteps.slice(1).map((t, i) => sigma2(fixedLarge, t, timesteps[i]!, 0, schedule));
-    expectAllClose(found, betas.slice(1), tight);
-    const small = timesteps.slice(1).map((t, i) => sigma2(fixedSmall, t, timesteps[i]!, 0, schedule));
-    expectAllClose(
-      small,
-      betas.slice(1).map((_, i) => betaTilde(betas, i + 1)),
-      tight,
-    );
-  });
+  it.each(golden<{ steps: number; spec: string; timesteps: number[]; betas: number[] }[]>('respacing'))(
+    'fixedLarge is the β of the reference: $spec of $steps',
+    ({ steps, timesteps, betas }) => {
+      const schedule = linear({ steps, start: 1e-4, end: 0.02 });
+      const found = timesteps.slice(1).map((t, i) => sigma2(fixedLarge, t, timesteps[i]!, 0, schedule));
+      expectAllClose(found, betas.slice(1), tight);
+      const small = timesteps.slice(1).map((t, i) => sigma2(fixedSmall, t, timesteps[i]!, 0, schedule));
+      expectAllClose(
+        small,
+        betas.slice(1).map((_, i) => betaTilde(betas, i + 1)),
+        tight,
+      );
+    },
+  );
 
   it('a learned variance lies as far between the extremes of a long step as between those of its own', () => {
     for (const [t, s] of [
