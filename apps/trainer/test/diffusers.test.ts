@@ -1,12 +1,11 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build, type RunConfig } from '@diffusion-ts/recipes';
+import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkConfig } from '../src/config/read.js';
-import type { RunConfig } from '../src/config/schema.js';
 import { readDiffusers, writeDiffusers } from '../src/diffusers.js';
-import { build } from '../src/from-config/build.js';
 import { folder } from './cli.js';
 
 function configOf(process: object): RunConfig {
@@ -24,7 +23,7 @@ function configOf(process: object): RunConfig {
     attention_head_dim: 4,
     num_class_embeds: 3,
   };
-  const config = checkConfig({ data: { kind: 'mnist' }, model, process }, 'config');
+  const config = parseConfig({ data: { kind: 'mnist' }, model, process }, 'config');
   return { ...config, model: build(config).network.config };
 }
 
@@ -74,12 +73,38 @@ describe('a folder of diffusers', () => {
       variance: config.process.variance,
       zeroTerminalSnr: config.process.zeroTerminalSnr,
     });
-    const { alphaBars } = build(config).forward.schedule;
-    opened.built.forward.schedule.alphaBars.forEach((alphaBar, t) => {
-      expect(Math.abs(alphaBar - alphaBars[t]!)).toBeLessThan(1e-12);
-    });
+    const { schedule } = build(config).forward;
+    const read = opened.built.forward.schedule;
+    expect(read.steps).toBe(schedule.steps);
+    for (let t = 0; t < schedule.steps!; t++) {
+      expect(Math.abs(read.level(t).alpha ** 2 - schedule.level(t).alpha ** 2)).toBeLessThan(1e-12);
+    }
     expect(opened.built.network).toMatchObject({ shape: [4, 8, 1], classes: 3 });
     disposeParams(opened.params);
+  });
+
+  it('keeps every weight, whatever its layout, on the way there and back', async () => {
+    const opened = await readDiffusers(await written(configOf({})));
+    expect(Object.keys(opened.params).sort()).toEqual(Object.keys(params).sort());
+    for (const [name, param] of Object.entries(params)) {
+      expect(opened.params[name]!.shape, name).toEqual(param.shape);
+      expect(opened.params[name]!.dataSync(), name).toEqual(param.dataSync());
+    }
+    disposeParams(opened.params);
+  });
+
+  it.each([
+    [{ schedule: { kind: 'rectified' }, predicts: 'flow' }, 'has no rectified schedule.'],
+    [{ schedule: { kind: 'variance-exploding' }, predicts: 'edm' }, 'has no variance-exploding schedule.'],
+    [{ predicts: 'edm' }, 'has no network that predicts edm.'],
+    [{ predicts: 'previous' }, 'has no network that predicts previous.'],
+  ])('has no counterpart of %j, and nothing is written', async (process, sentence) => {
+    const config = configOf(process);
+    const path = join(folder(), 'model');
+    await expect(writeDiffusers(path, config, params)).rejects.toThrow(
+      `diffusers' DDPMScheduler ${sentence}`,
+    );
+    expect(existsSync(path)).toBe(false);
   });
 
   it('may be a pipeline, with the network and the scheduler in folders of their own', async () => {

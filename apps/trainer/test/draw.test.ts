@@ -1,19 +1,19 @@
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { reverseProcess } from '@diffusion-ts/reverse-process';
+import { fixedSmall, reverseProcess, x0Prediction } from '@diffusion-ts/reverse-process';
 import { ancestral, ddim } from '@diffusion-ts/samplers';
-import { cosine } from '@diffusion-ts/schedules';
+import { cosine, trailing, varianceExploding } from '@diffusion-ts/schedules';
 import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { draw } from '../src/draw.js';
+import { draw } from '../src/runs/draw.js';
 
 // A network that predicts the label of each example as its x_0.
 const reverse = reverseProcess({
   forward: gaussianDiffusion(cosine({ steps: 8 })),
   denoiser: (xt, _t, condition) =>
-    tf.add(tf.zerosLike(xt), tf.reshape(tf.cast(condition!.labels!, 'float32'), [-1, 1])),
-  predicts: 'x0',
-  variance: 'fixedSmall',
+    tf.add(tf.zerosLike(xt), tf.reshape(tf.cast(condition!.label!, 'float32'), [-1, 1])),
+  predicts: x0Prediction,
+  variance: fixedSmall,
 });
 const options = { shape: [3], count: 5, batch: 5, seed: 7, label: (i: number) => i };
 
@@ -29,17 +29,33 @@ describe('drawing samples', () => {
   });
 
   it('keeps x_t every so many steps, from the noise to the samples', async () => {
-    const { samples, frames } = await draw(reverse, { ...options, sampler: ddim({ steps: 4 }), every: 3 });
+    const { samples, frames } = await draw(reverse, {
+      ...options,
+      sampler: ddim({ times: trailing(4) }),
+      every: 3,
+    });
     expect(frames.length).toBe(3);
     expect(frames[2]).toBe(samples);
     expect((await draw(reverse, { ...options, sampler: ddim() })).frames).toEqual([]);
+  });
+
+  it('starts from noise as large as the process ends with', async () => {
+    const forward = gaussianDiffusion(varianceExploding());
+    const sampler = ddim({ times: trailing(2) });
+    const { frames } = await draw({ ...reverse, forward }, { ...options, sampler, count: 400, every: 1 });
+    const power = frames[0]!.reduce((sum, x) => sum + x ** 2, 0) / frames[0]!.length;
+    expect(Math.sqrt(power) / 80).toBeCloseTo(1, 1);
+    const small = await draw(reverse, { ...options, sampler, count: 400, every: 1 });
+    frames[0]!.forEach((x, i) => {
+      expect(x).toBeCloseTo(80 * small.frames[0]![i]!, 3);
+    });
   });
 
   it('says how much of the work is done', async () => {
     const done: number[] = [];
     await draw(reverse, {
       ...options,
-      sampler: ddim({ steps: 2 }),
+      sampler: ddim({ times: trailing(2) }),
       batch: 4,
       onStep: (share) => done.push(share),
     });

@@ -1,15 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { PRESETS } from '@diffusion-ts/recipes';
 import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { moons } from '../src/presets/points.js';
-import { quickstart } from '../src/quickstart-run.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
+import { quickstart } from '../src/runs/quickstart-run.js';
 import { folder } from './cli.js';
 
 const preset = {
-  ...moons,
+  ...PRESETS.moons,
   data: { kind: 'moons', size: 40 },
   model: { _class_name: 'MLP', hidden: 4, layers: 1 },
   process: { schedule: { kind: 'cosine', steps: 6 } },

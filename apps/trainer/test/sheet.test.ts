@@ -1,7 +1,7 @@
+import type { Network } from '@diffusion-ts/recipes';
 import { describe, expect, it } from 'vitest';
-import type { Network } from '../src/from-config/network.js';
 import { sheet } from '../src/pictures/sheet.js';
-import { columnsOf } from '../src/sample-run.js';
+import { columnsOf } from '../src/runs/sample-run.js';
 
 describe('a sheet', () => {
   it('maps −1, 0 and 1 to 0, 128 and 255, clips beyond, and leaves cells without an image black', () => {

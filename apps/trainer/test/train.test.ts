@@ -1,5 +1,14 @@
-import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { diffusion, folder, losses, said, start, train, weightsOf } from './cli.js';
@@ -129,10 +138,10 @@ describe('diffusion train', () => {
     expect(earlier.code).toBe(0);
   });
 
-  it('refuses a step that gives NaN, names the tensor and keeps the last good checkpoint', async () => {
+  it('refuses a step that gives what is no number, says where, and keeps the last good checkpoint', async () => {
     const run = join(folder(), 'run');
     const { code, stderr } = await diffusion(
-      ...train(run, '--steps', '50', '--lr', '1e30', '--set', 'training.checkpointEvery=1'),
+      ...train(run, '--steps', '50', '--lr', '1e12', '--set', 'training.checkpointEvery=1'),
     );
     expect(code).toBe(1);
     expect(stderr.split('\n').at(-2)).toMatch(
@@ -142,4 +151,61 @@ describe('diffusion train', () => {
     const resumed = await diffusion(...train(run, '--steps', String(step + 1), '--lr', '1e-6', '--resume'));
     expect(resumed.stderr).toContain(`Resuming at step ${step}`);
   });
+
+  it('keeps no weights from which no step can be taken, and begins anew with a lower rate', async () => {
+    const run = join(folder(), 'run');
+    const { code, stderr } = await diffusion(...train(run, '--steps', '4', '--lr', '1e30'));
+    expect([code, stderr.split('\n').at(-2)]).toEqual([
+      1,
+      expect.stringMatching(/^error: Step 0 was refused: .* There is no checkpoint yet\. Try a lower .*\.$/),
+    ]);
+    expect(checkpointSteps(run)).toEqual([]);
+    const again = await diffusion(...train(run, '--steps', '4', '--lr', '1e-3', '--resume'));
+    expect([again.code, checkpointSteps(run)]).toEqual([0, [4]]);
+  });
+
+  it('names the tensor of a checkpoint that holds a NaN, and goes on from an earlier one', async () => {
+    const run = join(folder(), 'run');
+    await diffusion(...train(run, '--steps', '4', '--set', 'training.checkpointEvery=2'));
+    const file = join(run, 'checkpoints', '4', 'model.safetensors');
+    const bytes = readFileSync(file);
+    // The tensors are in the order of their names: the last four bytes are of this one.
+    const last = Object.keys(readSafetensors(bytes).tensors).sort().at(-1)!;
+    bytes.writeFloatLE(Number.NaN, bytes.length - 4);
+    writeFileSync(file, bytes);
+    const { code, stderr } = await diffusion(...train(run, '--steps', '8', '--resume'));
+    expect([code, stderr.split('\n').at(-2)]).toEqual([
+      1,
+      expect.stringContaining(`error: Step 4 was refused: parameter "${last}" holds NaN, `),
+    ]);
+    const earlier = await diffusion(...train(run, '--steps', '8', '--resume', '2'));
+    expect(earlier.code).toBe(0);
+  });
+
+  it.each([
+    ['sampling.steps=9', 'sampling.steps is 9: expected at most the 8 steps of the schedule.'],
+    [
+      'process.predicts=noise',
+      /^error: The config: process\.predicts is "noise": expected one of epsilon, .*\.\n$/,
+    ],
+    [
+      'model.hiden=3',
+      /^error: model\.hiden is no setting: expected hidden, perhaps, or one of dimensions, .*\.\n$/,
+    ],
+    [
+      'process.schedule.kind=constant-fraction',
+      /^error: process: .*: predict v, x0 or flow on this schedule\.\n$/,
+      'process.predicts=epsilon',
+    ],
+  ])(
+    'is refused with %s before anything is made, with exit code 2',
+    async (...[setting, sentence, other]) => {
+      const run = join(folder(), 'run');
+      const sets = [setting, other ?? 'training.keep=3'].flatMap((set) => ['--set', set]);
+      const { code, stderr } = await diffusion(...train(run, '--steps', '4', ...sets));
+      if (typeof sentence === 'string') expect(stderr).toBe(`error: ${sentence}\n`);
+      else expect(stderr).toMatch(sentence);
+      expect([code, existsSync(run)]).toEqual([2, false]);
+    },
+  );
 });

@@ -172,13 +172,33 @@ describe('diffusion sample', () => {
     expect(new Set([first, second, third]).size).toBe(3);
   });
 
+  it('takes Heun by name, whose steps are looked at twice', async () => {
+    const out = folder();
+    const draw = async (name: string, ...more: string[]) => {
+      const file = join(out, name);
+      const args = ['sample', images, '--steps', '5', '--out', file, ...more, ...CPU];
+      const { code, stderr } = await diffusion(...args);
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+      return hash(file);
+    };
+    const sheets = [
+      await draw('ddim.png'),
+      await draw('heun.png', '--sampler', 'heun'),
+      await draw('dpm.png', '--sampler', 'dpm-solver++'),
+    ];
+    expect(new Set(sheets).size).toBe(3);
+    expect(await draw('again.png', '--sampler', 'heun', '--batch', '2')).toBe(sheets[1]);
+  });
+
   it('refuses a sampler that it does not know and names those there are, and options of another sampler', async () => {
     const refused = async (...more: string[]) => {
       const { code, stderr } = await diffusion('sample', images, ...more, ...CPU);
       expect(code).toBe(2);
       return stderr;
     };
-    expect(await refused('--sampler', 'dpm')).toContain('Allowed choices are ancestral, ddim, dpm-solver++.');
+    expect(await refused('--sampler', 'dpm')).toContain(
+      'Allowed choices are ancestral, ddim, heun, dpm-solver++.',
+    );
     expect(await refused('--sampler', 'dpm-solver++', '--order', '4')).toContain('Expected 1, 2 or 3.');
     expect(await refused('--order', '2')).toBe(
       'error: --order belongs to --sampler dpm-solver++: ddim has no such choice.\n',
@@ -186,15 +206,28 @@ describe('diffusion sample', () => {
     expect(await refused('--sampler', 'dpm-solver++', '--eta', '1')).toBe(
       'error: --eta belongs to --sampler ddim: dpm-solver++ has no such choice.\n',
     );
+    expect(await refused('--sampler', 'heun', '--eta', '1')).toBe(
+      'error: --eta belongs to --sampler ddim: heun has no such choice.\n',
+    );
+    expect(await refused('--sampler', 'heun', '--order', '2')).toBe(
+      'error: --order belongs to --sampler dpm-solver++: heun has no such choice.\n',
+    );
+    expect(await refused('--sampler', 'ancestral', '--eta', '1')).toBe(
+      'error: --eta belongs to --sampler ddim: ancestral has no such choice.\n',
+    );
   });
 
   it('refuses more steps than the schedule has, and options that do not go together', async () => {
-    expect((await diffusion('sample', points, '--steps', '9', ...CPU)).stderr).toBe(
-      'error: --steps is 9, but the schedule has only 8.\n',
-    );
-    expect((await diffusion('sample', points, '--guidance', '1', ...CPU)).stderr).toMatch(
-      /^error: --guidance needs a model/,
-    );
+    const many = await diffusion('sample', points, '--steps', '9', ...CPU);
+    expect([many.code, many.stderr]).toEqual([
+      2,
+      'error: sampling.steps is 9: expected at most the 8 steps of the schedule.\n',
+    ]);
+    const guided = await diffusion('sample', points, '--guidance', '1', ...CPU);
+    expect([guided.code, guided.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: sampling\.guidance needs a model/),
+    ]);
     const missing = await diffusion('sample', 'no/such/run', ...CPU);
     expect([missing.code, missing.stderr]).toEqual([1, 'error: There is no run at no/such/run.\n']);
   });

@@ -8,11 +8,11 @@ export interface Page {
 
 /** Each page is loaded when it is first asked for. */
 export const pages: readonly Page[] = [
-  { name: 'forward', title: 'Forward', load: () => import('./pages/Forward.svelte') },
-  { name: 'plane', title: 'Plane', load: () => import('./pages/Plane.svelte') },
-  { name: 'digits', title: 'Digits', load: () => import('./pages/Digits.svelte') },
-  { name: 'sample', title: 'Sample', load: () => import('./pages/Sample.svelte') },
-  { name: 'derivation', title: 'Derivation', load: () => import('./pages/Derivation.svelte') },
+  { name: 'forward', title: 'Forward', load: () => import('./forward/Forward.svelte') },
+  { name: 'plane', title: 'Plane', load: () => import('./plane/Plane.svelte') },
+  { name: 'digits', title: 'Digits', load: () => import('./digits/Digits.svelte') },
+  { name: 'sample', title: 'Sample', load: () => import('./sample/Sample.svelte') },
+  { name: 'derivation', title: 'Derivation', load: () => import('./derivation/Derivation.svelte') },
 ];
 
 /** The page of that name, or the first. */

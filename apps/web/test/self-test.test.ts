@@ -1,7 +1,7 @@
 import { useWasm } from '@diffusion-ts/backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { adopt } from '../src/worker/self-test.js';
+import { adopt } from '../src/lab/self-test.js';
 
 /** A backend that computes as wasm does, but for attention, whose results it multiplies. */
 function almostWasm(name: string, factor: number): void {

@@ -8,8 +8,8 @@ import { clear, F, least, load, store, sumLanes } from './vector';
 const QUERIES: usize = 64;
 
 /** Bytes of scratch for `keys` keys and `depth` numbers a head. */
-export function attentionScratch(keys: usize, depth: usize): usize {
-  return gemmScratch() + (2 * QUERIES * keys + keys + depth + 8) * F;
+export function attentionScratch(keys: f64, depth: f64): f64 {
+  return <f64>gemmScratch() + (2 * <f64>QUERIES * keys + keys + depth + 8) * <f64>F;
 }
 
 /** scores[rows][keys] = q kᵀ. */
@@ -22,6 +22,7 @@ function product(
 
 /** The softmax of `factor` times one row, in place; returns the logarithm of the sum of exponentials. */
 function softmaxRow(row: usize, count: usize, factor: f32): f64 {
+  if (count === 0) return -Infinity;
   const constants = constantTable();
   // A NaN may get lost here: it comes back with its exponential.
   let most = f32x4.splat(f32.load(row));

@@ -50,19 +50,22 @@ function depth(): usize {
 
 @inline
 function blockRows(): usize {
-  const rows = (BLOCK / depth()) & ~3;
+  const rows = (BLOCK / max(depth(), 1)) & ~3;
   return rows < 32 ? 32 : rows;
 }
 
 /** Whether the image itself is the matrix of patches. */
 @inline
 function isPointwise(): bool {
-  return filterHeight * filterWidth === 1 && strideY === 1 && strideX === 1 && outHeight === height && outWidth === width;
+  return (
+    filterHeight === 1 && filterWidth === 1 && strideY === 1 && strideX === 1 && padTop === 0 && padLeft === 0 &&
+    outHeight === height && outWidth === width
+  );
 }
 
 /** Bytes of scratch that the convolution stated by `shape` needs. */
-export function convolutionScratch(): usize {
-  return gemmScratch() + (blockRows() * depth() + max(outChannels, depth())) * F;
+export function convolutionScratch(): f64 {
+  return <f64>gemmScratch() + (<f64>blockRows() * <f64>depth() + <f64>max(outChannels, depth())) * <f64>F;
 }
 
 /** The patches of `count` output pixels from number `first` on, one row each. */
@@ -177,6 +180,7 @@ export function convolutionFilterGradient(x: usize, n: i32, dy: usize, dw: usize
     gemm(x, F, k * F, dy, row, F, dw, row, k, outChannels, pixels, zeros, 0, scratch);
     return;
   }
+  if (pixels === 0) clear(dw, k * outChannels);
   for (let first: usize = 0; first < pixels; first += block) {
     const count = min(block, pixels - first);
     unroll(patches, x, first, count);
@@ -201,6 +205,7 @@ export function depthwiseFilterGradient(x: usize, n: i32, dy: usize, dw: usize):
 
 /** Visits every product of the sum y = x ∗ w, and adds dy w to x, or dy x to w. */
 function depthwise(dy: usize, n: i32, w: usize, x: usize, toFilter: bool): void {
+  if (outChannels === 0) return;
   const multiplier = outChannels / channels;
   for (let image = 0; image < n; image++) {
     for (let oy = 0; oy < outHeight; oy++) {

@@ -1,7 +1,7 @@
 // Matrix products of any orientation: blocks packed for the caches, then register tiles.
 
 import { COLUMNS, pack, ROWS, tiles } from './tile';
-import { F, least } from './vector';
+import { copy, F, least } from './vector';
 
 const K_BLOCK: usize = 256;
 const M_BLOCK: usize = 128;
@@ -32,6 +32,11 @@ export function gemm(
   initStride: usize,
   scratch: usize,
 ): void {
+  if (k === 0) {
+    // A sum of nothing.
+    for (let i: usize = 0; i < m; i++) copy(c + i * cStride, init + i * initStride, n);
+    return;
+  }
   const packedB = scratch;
   const packedA = packedB + K_BLOCK * N_BLOCK * F;
   const corner = packedA + M_BLOCK * K_BLOCK * F;

@@ -45,9 +45,15 @@ function columnsOf(rows: usize, channels: usize): usize {
   return min(joined, rows) * channels;
 }
 
+/** Bytes of a line: at least those of the vector that the last numbers of an image are worked on in. */
+@inline
+function lineOf(columns: usize): usize {
+  return max(columns * F, V);
+}
+
 /** Bytes of scratch for images of rows × channels. */
-export function groupNormScratch(rows: usize, channels: usize): usize {
-  return tableSize(columnsOf(rows, channels)) + 16 * channels + 3 * V;
+export function groupNormScratch(rows: usize, channels: usize): f64 {
+  return <f64>tableSize(columnsOf(rows, channels)) + 16 * <f64>channels + 3 * <f64>V;
 }
 
 /** The bytes between four lines that are worked on side by side: a quarter of what there is. */
@@ -157,7 +163,7 @@ function deviations(
   for (let c: usize = 0; c < channels; c++) f32.store(column(table, c), f32.load(means + (c / size) * F), MEAN);
   repeat(table, channels, columns);
   memory.fill(totals, 0, 16 * groups);
-  const line = columns * F;
+  const line = lineOf(columns);
   const end = x + (count & ~3) * F;
   for (; x < end; x += BLOCK * line) {
     largest = addDeviations(x, least(x + BLOCK * line, end), line, table, largest);
@@ -213,7 +219,7 @@ export function groupNorm(
   const table = scratch;
   const totals = table + tableSize(columns);
   const spare = totals + 16 * channels;
-  const line = columns * F;
+  const line = lineOf(columns);
   const size = channels / groups;
   const count = rows * channels;
   const whole = (count & ~3) * F;
@@ -378,7 +384,7 @@ export function groupNormGradient(
   const spare = totals2 + 8 * channels;
   const spareDy = spare + V;
   const spareDx = spareDy + V;
-  const line = columns * F;
+  const line = lineOf(columns);
   const size = channels / groups;
   const count = rows * channels;
   const whole = (count & ~3) * F;

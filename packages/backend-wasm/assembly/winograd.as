@@ -281,8 +281,8 @@ function addresses(
 }
 
 /** Floats of the transformed filter. */
-export function winogradFilterSize(k: usize, n: usize): usize {
-  return POINTS * roundUp(k, 4) * roundUp(n, COLUMNS);
+export function winogradFilterSize(k: usize, n: usize): f64 {
+  return <f64>POINTS * <f64>roundUp(k, 4) * <f64>roundUp(n, COLUMNS);
 }
 
 /**
@@ -338,11 +338,13 @@ const BLOCK_BYTES: usize = 1 << 19;
 const SKEW: usize = 64;
 
 /** Bytes of scratch that `winograd` and `winogradFilterGradient` need. */
-export function winogradScratch(cin: usize, cout: usize): usize {
-  const block = blockOf(cin, cout);
-  const ci = roundUp(cin, 4);
-  const co = roundUp(cout, COLUMNS);
-  return F * (POINTS * (block * (ci + co) + ci * co) + ci + co + 5 * POINTS * 4 + 4 * POINTS) + 2 * POINTS * (block + 1) * SKEW;
+export function winogradScratch(cin: usize, cout: usize): f64 {
+  const block = <f64>blockOf(cin, cout);
+  const ci = <f64>roundUp(cin, 4);
+  const co = <f64>roundUp(cout, COLUMNS);
+  const points = <f64>POINTS;
+  const floats = points * (block * (ci + co) + ci * co) + ci + co + 5 * points * 4 + 4 * points;
+  return <f64>F * floats + 2 * points * (block + 1) * <f64>SKEW;
 }
 
 /**

@@ -30,7 +30,8 @@ function isWinograd(g: Geometry): boolean {
     g.dilationY === 1 &&
     g.dilationX === 1 &&
     g.outHeight >= 3 &&
-    g.outWidth >= 3
+    g.outWidth >= 3 &&
+    g.batch * g.channels * g.outChannels > 0
   );
 }
 
@@ -78,7 +79,8 @@ export function convolve(
   if (isWinograd(g) && g.channels >= FEW_CHANNELS) {
     const bytes = 4 * kernels.winogradFilterSize(g.channels, g.outChannels);
     const scratch = room.scratch(bytes + kernels.winogradScratch(g.channels, g.outChannels));
-    const u = room.derived(filter, 'winograd', bytes, scratch, (to) =>
+    const kind = `winograd ${g.channels} ${g.outChannels}`;
+    const u = room.derived(filter, kind, bytes, scratch, (to) =>
       kernels.winogradFilter(to, address(filter), g.channels, g.outChannels, 0, scratch + bytes),
     );
     const finite = kernels.winograd(
@@ -127,7 +129,8 @@ export function convolveInputGradient(
     const bytes = 4 * kernels.winogradFilterSize(g.outChannels, g.channels);
     const turned = 4 * 9 * g.channels * g.outChannels;
     const scratch = room.scratch(bytes + turned + kernels.winogradScratch(g.outChannels, g.channels));
-    const u = room.derived(filter, 'winograd turned', bytes, scratch, (to) => {
+    const kind = `winograd turned ${g.channels} ${g.outChannels}`;
+    const u = room.derived(filter, kind, bytes, scratch, (to) => {
       kernels.transposeTaps(scratch + bytes, address(filter), 9, g.channels, g.outChannels);
       kernels.winogradFilter(to, scratch + bytes, g.outChannels, g.channels, 1, scratch + bytes + turned);
     });

@@ -1,9 +1,10 @@
 import type { Conv2DAttrs, GroupNormAttrs } from '@diffusion-ts/ops';
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 import { convolve, convolveFilterGradient, convolveInputGradient, type Geometry } from './convolution.js';
-import { kernel, sizeOf } from './kernel.js';
+import { kernel } from './kernel.js';
 import { product } from './product.js';
 import type { Room } from './room.js';
+import { sizeOf } from './shapes.js';
 
 /** The kernels of the contract of `@diffusion-ts/ops`. */
 export const opsKernels: readonly KernelConfig[] = [
@@ -18,7 +19,7 @@ export const opsKernels: readonly KernelConfig[] = [
   ),
   kernel('DiffusionLinear', (room, { x, weight, bias }) => {
     const [inputs, outputs] = weight.shape as [number, number];
-    const rows = sizeOf(x.shape) / inputs;
+    const rows = sizeOf(x.shape.slice(0, -1));
     const y = room.output([...x.shape.slice(0, -1), outputs]);
     product(room, { ...y, shape: [rows, outputs] }, { ...x, shape: [rows, inputs] }, weight, { bias });
     return y;
@@ -27,7 +28,8 @@ export const opsKernels: readonly KernelConfig[] = [
     const columns = dy.shape.at(-1)!;
     const sum = room.output([columns]);
     const part = room.scratch(4 * columns);
-    room.kernels.sumRows(room.address(dy), sizeOf(dy.shape) / columns, columns, room.address(sum), part);
+    const rows = sizeOf(dy.shape.slice(0, -1));
+    room.kernels.sumRows(room.address(dy), rows, columns, room.address(sum), part);
     return sum;
   }),
   kernel('DiffusionSilu', (room, { x }) => {
@@ -45,6 +47,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const y = room.output(x.shape);
     const mean = room.output([batch, attrs.groups]);
     const inverse = room.output([batch, attrs.groups]);
+    if (rows === 0) return [y, fill(room, mean, Number.NaN), fill(room, inverse, Number.NaN)];
     const scratch = room.scratch(room.kernels.groupNormScratch(rows, channels));
     room.kernels.groupNorm(
       ...addresses(room, [x, scale, offset]),
@@ -65,6 +68,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const dx = room.output(x.shape);
     const dscale = room.output(scale.shape);
     const doffset = room.output(scale.shape);
+    if (rows === 0) return [dx, fill(room, dscale, 0), fill(room, doffset, 0)];
     const scratch = room.scratch(room.kernels.groupNormScratch(rows, channels));
     room.kernels.groupNormGradient(
       ...addresses(room, [dy, x, scale, offset]),
@@ -124,7 +128,7 @@ export const opsKernels: readonly KernelConfig[] = [
     return dx;
   }),
   kernel('DiffusionAdamW', (room, inputs, attrs) => {
-    const { kernels, address } = room;
+    const { kernels } = room;
     const { count, step, learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm, emaDecay } = attrs;
     const indices = Array.from({ length: count }, (_, i) => i);
     const trees =
@@ -132,17 +136,13 @@ export const opsKernels: readonly KernelConfig[] = [
     const norms = room.output([2]);
     const outputs = trees.map((tree) => indices.map((i) => room.output(inputs[`${tree}${i}`]!.shape)));
     const list = room.scratch(40 * count);
-    // Views are made here, after the last allocation: one that grows the memory kills them.
-    const words = new Uint32Array(room.buffer(), list, 10 * count);
-    for (const i of indices) {
+    const records = indices.flatMap((i) => {
       const old = (['param', 'grad', 'm', 'v', 'ema'] as const).map((tree) => inputs[`${tree}${i}`]);
-      const record = [...old, ...[0, 1, 2, 3].map((tree) => outputs[tree]?.[i])];
-      words.set(
-        record.map((tensor) => (tensor === undefined ? 0 : address(tensor))),
-        10 * i,
-      );
-      words[10 * i + 9] = sizeOf(inputs[`param${i}`]!.shape);
-    }
+      const tensors = [...old, ...[0, 1, 2, 3].map((tree) => outputs[tree]?.[i])];
+      const addresses = tensors.map((tensor) => (tensor === undefined ? 0 : room.address(tensor)));
+      return [...addresses, sizeOf(inputs[`param${i}`]!.shape)];
+    });
+    new Uint32Array(room.buffer(), list, 10 * count).set(records);
     const gradNorm = root(kernels.squaredNorm(list, count));
     const paramSquares = kernels.adamW(
       list,
@@ -159,7 +159,7 @@ export const opsKernels: readonly KernelConfig[] = [
       emaDecay === undefined ? 0 : 1,
       1 - (emaDecay ?? 0),
     );
-    new Float32Array(room.buffer(), address(norms), 2).set([gradNorm, root(paramSquares)]);
+    room.numbers(norms).set([gradNorm, root(paramSquares)]);
     return [norms, ...outputs.flat()];
   }),
 ];
@@ -204,8 +204,14 @@ function normShape(
 ): { batch: number; rows: number; channels: number; perExample: number } {
   const batch = x.shape[0]!;
   const channels = x.shape.at(-1)!;
-  const rows = sizeOf(x.shape) / (batch * channels);
+  const rows = sizeOf(x.shape.slice(1, -1));
   return { batch, rows, channels, perExample: scale.shape.length === 2 ? 4 * channels : 0 };
+}
+
+/** The tensor, with this number everywhere. */
+function fill(room: Room, tensor: TensorInfo, value: number): TensorInfo {
+  room.numbers(tensor).fill(value);
+  return tensor;
 }
 
 function isSilu({ activation }: GroupNormAttrs): number {

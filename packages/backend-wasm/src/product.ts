@@ -1,14 +1,18 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Room } from './room.js';
+import { sizeOf } from './shapes.js';
 
-/** How the factors of a product of matrices lie, and what is added to every row. */
+/** How the factors of a product of matrices lie, and what is added: a row to every row, or one number to all. */
 interface Options {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: TensorInfo | undefined;
 }
 
-/** y = a b + bias for the last two axes of y, a and b; a factor with fewer matrices than y is used again and again. */
+/**
+ * y = a b + bias for the last two axes of y, a and b; over the others a factor is broadcast, as those of y say. Their
+ * lengths must fit each other.
+ */
 export function product(
   room: Room,
   y: TensorInfo,
@@ -19,16 +23,18 @@ export function product(
   const { kernels, address } = room;
   const [m, n] = y.shape.slice(-2) as [number, number];
   const k = a.shape.at(transposeA ? -2 : -1)!;
-  const matrices = (tensor: TensorInfo): number => tensor.shape.slice(0, -2).reduce((p, size) => p * size, 1);
   const scratch = room.scratch(kernels.gemmScratch() + 4 * n);
-  const zeros = scratch + kernels.gemmScratch();
-  new Float32Array(room.buffer(), zeros, n).fill(0);
-  for (let i = 0; i < matrices(y); i++) {
+  const row = scratch + kernels.gemmScratch();
+  const isOne = bias !== undefined && sizeOf(bias.shape) === 1;
+  const everywhere = isOne ? room.numbers(bias)[0]! : 0;
+  new Float32Array(room.buffer(), row, n).fill(everywhere);
+  const count = sizeOf(y.shape.slice(0, -2));
+  for (let i = 0; i < count; i++) {
     kernels.gemm(
-      address(a) + (i % matrices(a)) * 4 * m * k,
+      address(a) + matrixOf(a, y, i) * 4 * m * k,
       transposeA ? 4 : 4 * k,
       transposeA ? 4 * m : 4,
-      address(b) + (i % matrices(b)) * 4 * k * n,
+      address(b) + matrixOf(b, y, i) * 4 * k * n,
       transposeB ? 4 : 4 * n,
       transposeB ? 4 * k : 4,
       address(y) + i * 4 * m * n,
@@ -36,9 +42,22 @@ export function product(
       m,
       n,
       k,
-      bias === undefined ? zeros : address(bias),
+      bias === undefined || isOne ? row : address(bias),
       0,
       scratch,
     );
   }
+}
+
+/** Which matrix of a factor goes into number `i` of y: along an axis of length 1, or none, there is one for all. */
+function matrixOf({ shape }: TensorInfo, y: TensorInfo, i: number): number {
+  let matrix = 0;
+  let step = 1;
+  for (let axis = -3; axis >= -shape.length; axis--) {
+    const length = y.shape.at(axis)!;
+    if (shape.at(axis) !== 1) matrix += (i % length) * step;
+    step *= shape.at(axis)!;
+    i = Math.floor(i / length);
+  }
+  return matrix;
 }

@@ -1,6 +1,7 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { binary } from '#binary';
 import type { Exports } from './exports.js';
+import { sizeOf } from './shapes.js';
 
 /** What the kernels use of tfjs's wasm backend. */
 export interface WasmBackend {
@@ -20,15 +21,23 @@ export interface Room {
   readonly kernels: Exports;
   /** The memory as it is now: it may grow, and then every view of it is dead, so none is kept. */
   readonly buffer: () => ArrayBuffer;
+  /** The numbers of a float32 tensor, until the memory grows. */
+  readonly numbers: (tensor: TensorInfo) => Float32Array;
+  /** Where a tensor lies. One that lay on another backend comes over, for which the memory may grow. */
   readonly address: (tensor: TensorInfo) => number;
   readonly output: (shape: readonly number[]) => TensorInfo;
+  /** Disposes an output that was no result. */
+  readonly drop: (output: TensorInfo) => void;
+  /** What `work` returns; if it throws, the outputs that it made are gone. */
+  readonly attempt: <T>(work: () => T) => T;
   /** Another tensor with the same data. */
   readonly share: (tensor: TensorInfo) => TensorInfo;
   /** At least so many bytes for the length of one kernel; the last ones given are overwritten. */
   readonly scratch: (bytes: number) => number;
   /**
    * `bytes` bytes made from `tensor` by `fill`. The first time they are made in `spare`; asked for again they are kept
-   * until the tensor is disposed: weights that change at every step come and go, those of a sampler stay.
+   * until the tensor is disposed: weights that change at every step come and go, those of a sampler stay. `kind` says
+   * what they are made of: the data may be those of tensors of several shapes.
    */
   readonly derived: (
     tensor: TensorInfo,
@@ -68,14 +77,11 @@ function makeRoom(backend: WasmBackend): Room {
   compiled ??= new WebAssembly.Module(binary);
   const kernels = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
 
-  const allocate = (bytes: number): number => {
-    const address = wasm._malloc(bytes) >>> 0;
-    if (address === 0) throw new RangeError(`the wasm backend has no room for ${bytes} bytes`);
-    return address;
-  };
-  kernels.setConstants(allocate(kernels.constantsSize()));
+  refuseWhatDoesNotFit(wasm);
+  kernels.setConstants(wasm._malloc(kernels.constantsSize()));
   let scratch = 0;
   let scratchBytes = 0;
+  let made: TensorInfo[] = [];
 
   const kept = new WeakMap<object, Map<string, number>>();
   const disposeData = backend.disposeData.bind(backend);
@@ -88,11 +94,36 @@ function makeRoom(backend: WasmBackend): Room {
     return disposed;
   };
 
-  return {
+  const room: Room = {
     kernels,
     buffer: () => memory.buffer,
-    address: (tensor) => backend.dataIdMap.get(tensor.dataId).memoryOffset,
-    output: (shape) => backend.makeOutput([...shape], 'float32'),
+    numbers: (tensor) => {
+      // First: what lay on another backend may make the memory grow.
+      const address = room.address(tensor);
+      return new Float32Array(memory.buffer, address, sizeOf(tensor.shape));
+    },
+    address: ({ dataId, shape, isDisposed }: TensorInfo & { isDisposed?: boolean }) => {
+      if (isDisposed) throw new TypeError(`the tensor [${shape}] is disposed`);
+      return backend.dataIdMap.get(dataId).memoryOffset;
+    },
+    output: (shape) => {
+      const output = backend.makeOutput([...shape], 'float32');
+      made.push(output);
+      return output;
+    },
+    drop: (output) => {
+      made = made.filter((other) => other !== output);
+      backend.disposeData(output.dataId);
+    },
+    attempt: (work) => {
+      made = [];
+      try {
+        return work();
+      } catch (error) {
+        for (const { dataId } of made) backend.disposeData(dataId);
+        throw error;
+      }
+    },
     share: ({ dataId, shape, dtype }) => {
       backend.incRef(dataId);
       return { dataId, shape, dtype };
@@ -100,7 +131,8 @@ function makeRoom(backend: WasmBackend): Room {
     scratch: (bytes) => {
       if (bytes > scratchBytes) {
         if (scratch !== 0) wasm._free(scratch);
-        scratch = allocate(bytes);
+        scratch = scratchBytes = 0;
+        scratch = wasm._malloc(bytes);
         scratchBytes = bytes;
       }
       return scratch;
@@ -111,10 +143,29 @@ function makeRoom(backend: WasmBackend): Room {
       const found = known.get(kind);
       if (found) return found;
       // Address 0 marks the first request.
-      const address = found === undefined ? spare : allocate(bytes);
+      const address = found === undefined ? spare : wasm._malloc(bytes);
       known.set(kind, found === undefined ? 0 : address);
       fill(address);
       return address;
     },
+  };
+  return room;
+}
+
+/** What a memory of WebAssembly has at most, less the page that nobody gets. */
+const MOST_BYTES = 2 ** 32 - 2 ** 16;
+
+/**
+ * Makes the memory run out with an error, for tfjs's own tensors too: without, tfjs puts what found no room at address 0,
+ * over its own data, and what has more than 2³² bytes into as many less.
+ */
+function refuseWhatDoesNotFit(wasm: WasmBackend['wasm']): void {
+  // The first call puts another function in its own place, so it comes before ours is put there.
+  wasm._free(wasm._malloc(16));
+  const { _malloc: allocate } = wasm;
+  wasm._malloc = (bytes) => {
+    const address = bytes <= MOST_BYTES ? allocate(bytes) >>> 0 : 0;
+    if (address === 0) throw new RangeError(`the wasm backend has no room for ${bytes} bytes`);
+    return address;
   };
 }

@@ -1,26 +1,35 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { sizeOf } from './kernel.js';
 import { roomOf, type WasmBackend } from './room.js';
+import { expectFloats, expectShape, sizeOf } from './shapes.js';
 
 const kernelName = 'DiffusionSoftmaxGrad';
+
+/** dx = y (dy − Σ dy y) over the last axis. */
+export const softmaxGradientKernel: tf.KernelConfig = {
+  kernelName,
+  backendName: 'wasm',
+  kernelFunc: ({ inputs, backend }) => {
+    const { dy, y } = inputs as { dy: tf.TensorInfo; y: tf.TensorInfo };
+    expectFloats(kernelName, { dy, y });
+    if (y.shape.length === 0) throw new RangeError(`${kernelName}: y must be […, columns], not a scalar`);
+    expectShape(kernelName, 'dy', dy.shape, y.shape);
+    const { kernels, address, output, attempt } = roomOf(backend as WasmBackend);
+    return attempt(() => {
+      const dx = output(y.shape);
+      const columns = y.shape.at(-1)!;
+      const rows = sizeOf(y.shape.slice(0, -1));
+      kernels.softmaxGradient(address(dy), address(y), address(dx), rows, columns);
+      return dx;
+    });
+  },
+};
 
 /**
  * Gives tfjs's softmax y a gradient, dx = y (dy − Σ dy y), that is one kernel on wasm. Gradients are registered for all
  * backends together: on the others it is composed, as tfjs's own is. It has a gradient itself.
  */
 export function registerSoftmaxGradient(): void {
-  tf.registerKernel({
-    kernelName,
-    backendName: 'wasm',
-    kernelFunc: ({ inputs, backend }) => {
-      const { dy, y } = inputs as { dy: tf.TensorInfo; y: tf.TensorInfo };
-      const { kernels, address, output } = roomOf(backend as WasmBackend);
-      const dx = output(y.shape);
-      const columns = y.shape.at(-1)!;
-      kernels.softmaxGradient(address(dy), address(y), address(dx), sizeOf(y.shape) / columns, columns);
-      return dx;
-    },
-  });
+  tf.registerKernel(softmaxGradientKernel);
   tf.registerGradient({
     kernelName,
     inputsToSave: ['dy', 'y'],

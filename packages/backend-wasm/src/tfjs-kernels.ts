@@ -1,20 +1,24 @@
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  convolve,
-  convolveFilterGradient,
-  convolveInputGradient,
-  type Geometry,
-  state,
-} from './convolution.js';
-import { sizeOf } from './kernel.js';
+import { convolve, convolveFilterGradient, convolveInputGradient, state } from './convolution.js';
 import { product } from './product.js';
 import { type Room, roomOf, type WasmBackend } from './room.js';
+import {
+  areFloats,
+  expectFloats,
+  expectLengths,
+  expectShape,
+  expectWhole,
+  isShape,
+  sizeOf,
+} from './shapes.js';
+import { type TfjsConvolution, tfjsConvolution } from './tfjs-geometry.js';
 
 type Inputs = Record<string, tf.TensorInfo>;
 
 /**
- * A kernel of tfjs, for float32 inputs. `run` returns undefined for what it leaves to the kernel that tfjs itself has
- * under this name, if it has one.
+ * A kernel of tfjs. `run` checks what it is given before it touches any memory, since tfjs leaves some checks to its
+ * kernels. It throws, or returns undefined for what it leaves to the kernel that tfjs itself has under this name, if it
+ * has one: other types than float32, other images than NHWC, rare attributes.
  */
 interface TfjsKernel {
   readonly name: string;
@@ -32,48 +36,62 @@ export function registerTfjsKernels(): void {
       backendName: 'wasm',
       kernelFunc: (args) => {
         const attrs = args.attrs ?? {};
-        const inputs = args.inputs as Inputs;
-        const ours = run(roomOf(args.backend as WasmBackend), inputs, attrs);
+        const room = roomOf(args.backend as WasmBackend);
+        const ours = room.attempt(() => run(room, args.inputs as Inputs, attrs));
         if (ours !== undefined) return ours;
-        if (own === undefined) {
-          const types = Object.values(inputs).map((tensor) => tensor.dtype);
-          throw new TypeError(`${name} on wasm takes float32 tensors in NHWC, not ${types}`);
-        }
+        if (own === undefined)
+          throw new RangeError(`${name} on wasm takes images in NHWC, not ${attrs.dataFormat}`);
         return own.kernelFunc(args);
       },
     });
   }
 }
 
-const tfjsKernels: readonly TfjsKernel[] = [
+export const tfjsKernels: readonly TfjsKernel[] = [
   {
     name: tf.Conv2D,
-    run: (room, { x, filter }, attrs) => fusedConvolution(room, x!, filter!, undefined, attrs),
+    run: (room, { x, filter }, attrs) => fusedConvolution(tf.Conv2D, room, x!, filter!, undefined, attrs),
   },
   {
     name: tf.FusedConv2D,
-    run: (room, { x, filter, bias }, attrs) => fusedConvolution(room, x!, filter!, bias, attrs),
+    run: (room, { x, filter, bias }, attrs) =>
+      fusedConvolution(tf.FusedConv2D, room, x!, filter!, bias, attrs),
   },
   {
     name: tf.Conv2DBackpropInput,
     run: (room, { dy, filter }, attrs) => {
-      const g = geometry(attrs.inputShape as number[], filter!.shape, attrs, false);
-      return g && areFloats(dy!, filter!) ? convolveInputGradient(room, dy!, filter!, g) : undefined;
+      const kernel = tf.Conv2DBackpropInput;
+      expectFloats(kernel, { dy: dy!, filter: filter! });
+      const convolution = tfjsConvolution(kernel, attrs.inputShape as number[], filter!.shape, attrs);
+      expectCovers(kernel, dy!, convolution);
+      if (!convolution.isNhwc) return undefined;
+      return withFitting(room, dy!, convolution, (dy) =>
+        convolveInputGradient(room, dy, filter!, convolution.geometry),
+      );
     },
   },
   {
     name: tf.Conv2DBackpropFilter,
     run: (room, { x, dy }, attrs) => {
-      const g = geometry(x!.shape, attrs.filterShape as number[], attrs, false);
-      return g && areFloats(x!, dy!) ? convolveFilterGradient(room, x!, dy!, g) : undefined;
+      const kernel = tf.Conv2DBackpropFilter;
+      expectFloats(kernel, { x: x!, dy: dy! });
+      const convolution = tfjsConvolution(kernel, x!.shape, attrs.filterShape as number[], attrs);
+      expectCovers(kernel, dy!, convolution);
+      if (!convolution.isNhwc) return undefined;
+      return withFitting(room, dy!, convolution, (dy) =>
+        convolveFilterGradient(room, x!, dy, convolution.geometry),
+      );
     },
   },
   {
     name: tf.DepthwiseConv2dNativeBackpropInput,
     run: (room, { dy, filter }, attrs) => {
+      const kernel = tf.DepthwiseConv2dNativeBackpropInput;
+      expectFloats(kernel, { dy: dy!, filter: filter! });
       const inputShape = attrs.inputShape as number[];
-      const g = geometry(inputShape, filter!.shape, attrs, true);
-      if (g === undefined || !areFloats(dy!, filter!)) return undefined;
+      const { geometry: g, y, isNhwc } = tfjsConvolution(kernel, inputShape, filter!.shape, attrs, true);
+      expectShape(kernel, 'dy', dy!.shape, y);
+      if (!isNhwc) return undefined;
       const dx = room.output(inputShape);
       state(room, g);
       room.kernels.depthwiseInputGradient(
@@ -88,17 +106,26 @@ const tfjsKernels: readonly TfjsKernel[] = [
   {
     name: tf.DepthwiseConv2dNativeBackpropFilter,
     run: (room, { x, dy }, attrs) => {
+      const kernel = tf.DepthwiseConv2dNativeBackpropFilter;
+      expectFloats(kernel, { x: x!, dy: dy! });
       const filterShape = attrs.filterShape as number[];
-      const g = geometry(x!.shape, filterShape, attrs, true);
-      if (g === undefined || !areFloats(x!, dy!)) return undefined;
+      const { geometry: g, y, isNhwc } = tfjsConvolution(kernel, x!.shape, filterShape, attrs, true);
+      expectShape(kernel, 'dy', dy!.shape, y);
+      if (!isNhwc) return undefined;
       const dw = room.output(filterShape);
       state(room, g);
       room.kernels.depthwiseFilterGradient(room.address(x!), g.batch, room.address(dy!), room.address(dw));
       return dw;
     },
   },
-  { name: tf.BatchMatMul, run: (room, { a, b }, attrs) => fusedProduct(room, a!, b!, undefined, attrs) },
-  { name: tf._FusedMatMul, run: (room, { a, b, bias }, attrs) => fusedProduct(room, a!, b!, bias, attrs) },
+  {
+    name: tf.BatchMatMul,
+    run: (room, { a, b }, attrs) => fusedProduct(tf.BatchMatMul, room, a!, b!, undefined, attrs),
+  },
+  {
+    name: tf._FusedMatMul,
+    run: (room, { a, b, bias }, attrs) => fusedProduct(tf._FusedMatMul, room, a!, b!, bias, attrs),
+  },
   {
     // tfjs copies the tensor, and its gradient tape clones every tensor that it saves.
     name: tf.Identity,
@@ -106,16 +133,23 @@ const tfjsKernels: readonly TfjsKernel[] = [
   },
   {
     name: tf.UnsortedSegmentSum,
-    run: (room, { x, segmentIds }, attrs) => {
-      if (!areFloats(x!) || segmentIds!.shape.length !== 1) return undefined;
-      const segments = attrs.numSegments as number;
+    run: (room, { x, segmentIds }, { numSegments }) => {
+      const kernel = tf.UnsortedSegmentSum;
+      expectFloats(kernel, { x: x! });
+      if (segmentIds!.dtype !== 'int32') {
+        throw new TypeError(`${kernel}: segmentIds must be int32, not ${segmentIds!.dtype}`);
+      }
+      if (x!.shape.length === 0) throw new RangeError(`${kernel}: x must have rows, not be a scalar`);
       const [rows, ...rest] = x!.shape as [number, ...number[]];
+      expectShape(kernel, 'segmentIds', segmentIds!.shape, [rows]);
+      expectWhole(kernel, 'numSegments', numSegments, 0);
+      const segments = numSegments as number;
       const columns = sizeOf(rest);
       const y = room.output([segments, ...rest]);
-      const ids = new Int32Array(room.buffer(), room.address(segmentIds!), rows);
-      const from = new Float32Array(room.buffer(), room.address(x!), rows * columns);
-      const sums = new Float32Array(room.buffer(), room.address(y), segments * columns).fill(0);
-      ids.forEach((id, row) => {
+      const idsAt = room.address(segmentIds!);
+      const from = room.numbers(x!);
+      const sums = room.numbers(y).fill(0);
+      new Int32Array(room.buffer(), idsAt, rows).forEach((id, row) => {
         if (id < 0 || id >= segments) return;
         for (let i = 0; i < columns; i++) sums[id * columns + i]! += from[row * columns + i]!;
       });
@@ -135,7 +169,7 @@ const tfjsKernels: readonly TfjsKernel[] = [
       const outer = x!.shape.slice(0, first);
       const y = room.output([...outer, ...(keepDims ? axes.map(() => 1) : []), ...inner]);
       const images = sizeOf(outer);
-      const rows = sizeOf(x!.shape) / (images * columns);
+      const rows = sizeOf(x!.shape.slice(first, first + axes.length));
       const part = room.scratch(4 * columns);
       for (let i = 0; i < images; i++) {
         const from = room.address(x!) + 4 * i * rows * columns;
@@ -153,10 +187,10 @@ const tfjsKernels: readonly TfjsKernel[] = [
       const columns = rest.at(-1);
       if (columns === undefined) return undefined;
       const ofRow = rest.map((_, i) => (i === rest.length - 1 ? columns : 1));
-      const fits = tf.util.arraysEqual(row.shape, [images, ...ofRow]);
-      if (!fits || !areFloats(x, row) || tf.util.arraysEqual(x.shape, row.shape)) return undefined;
+      const fits = isShape(row.shape, [images, ...ofRow]);
+      if (!fits || !areFloats(x, row) || isShape(x.shape, row.shape)) return undefined;
       const y = room.output(x.shape);
-      const rows = sizeOf(x.shape) / (images * columns);
+      const rows = sizeOf(rest.slice(0, -1));
       for (let i = 0; i < images; i++) {
         const at = 4 * i * rows * columns;
         const from = room.address(row) + 4 * i * columns;
@@ -171,10 +205,9 @@ const tfjsKernels: readonly TfjsKernel[] = [
       const tensors = Object.values(inputs);
       const [axis] = tf.util.parseAxisParam(attrs.axis as number, tensors[0]!.shape) as [number];
       if (!areFloats(...tensors) || tensors.length === 1) return undefined;
-      const shape = tf.backend_util.computeOutShape(
-        tensors.map((tensor) => tensor.shape),
-        axis,
-      );
+      const shapes = tensors.map((tensor) => tensor.shape);
+      tf.backend_util.assertParamsConsistent(shapes, axis);
+      const shape = tf.backend_util.computeOutShape(shapes, axis);
       const y = room.output(shape);
       const rows = sizeOf(shape.slice(0, axis));
       const line = sizeOf(shape.slice(axis));
@@ -195,6 +228,9 @@ const tfjsKernels: readonly TfjsKernel[] = [
         attrs.begin as number | number[],
         attrs.size as number | number[],
       ) as [number[], number[]];
+      expectLengths(tf.Slice, 'begin', begin);
+      expectLengths(tf.Slice, 'size', size);
+      tf.slice_util.assertParamsValid(x as tf.Tensor, begin, size);
       const cut = x!.shape.map((_, axis) => axis).filter((axis) => size[axis] !== x!.shape[axis]);
       return areFloats(x!) && cut.length === 1
         ? slice(room, x!, cut[0]!, begin[cut[0]!]!, size[cut[0]!]!)
@@ -204,13 +240,12 @@ const tfjsKernels: readonly TfjsKernel[] = [
   {
     name: tf.SplitV,
     run: (room, { x }, attrs) => {
-      if (!areFloats(x!)) return undefined;
       const [axis] = tf.util.parseAxisParam(attrs.axis as number, x!.shape) as [number];
-      const sizes = tf.backend_util.prepareSplitSize(
-        x as tf.Tensor,
-        attrs.numOrSizeSplits as number | number[],
-        axis,
-      );
+      const numOrSizeSplits = attrs.numOrSizeSplits as number | number[];
+      if (typeof numOrSizeSplits === 'number') expectWhole(tf.SplitV, 'numOrSizeSplits', numOrSizeSplits, 1);
+      const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, axis);
+      expectLengths(tf.SplitV, 'numOrSizeSplits', sizes);
+      if (!areFloats(x!)) return undefined;
       let begin = 0;
       return sizes.map((size) => {
         const part = slice(room, x!, axis, begin, size);
@@ -238,85 +273,101 @@ function slice(room: Room, x: tf.TensorInfo, axis: number, begin: number, size: 
   return y;
 }
 
-function areFloats(...tensors: tf.TensorInfo[]): boolean {
-  return tensors.every((tensor) => tensor.dtype === 'float32');
+/** @throws RangeError if the rows and columns of dy are not at least as many as those of y, and the rest as many. */
+function expectCovers(kernel: string, dy: tf.TensorInfo, { y, isNhwc }: TfjsConvolution): void {
+  const [row, column] = isNhwc ? [1, 2] : [2, 3];
+  const covers =
+    dy.shape.length === y.length &&
+    y.every((size, i) => (i === row || i === column ? dy.shape[i]! >= size : dy.shape[i] === size));
+  if (!covers) throw new RangeError(`${kernel}: dy must be [${y}], not [${dy.shape}]`);
 }
 
-/** The geometry of a convolution of tfjs, unless its images are NCHW. */
-function geometry(
-  inputShape: readonly number[],
-  filterShape: readonly number[],
-  attrs: tf.NamedAttrMap,
-  depthwise: boolean,
-): Geometry | undefined {
-  if (attrs.dataFormat === 'NCHW') return undefined;
-  const info = tf.backend_util.computeConv2DInfo(
-    inputShape as [number, number, number, number],
-    filterShape as [number, number, number, number],
-    attrs.strides as [number, number],
-    (attrs.dilations as [number, number] | undefined) ?? 1,
-    attrs.pad as 'same',
-    attrs.dimRoundingMode as 'floor' | undefined,
-    depthwise,
-  );
-  return {
-    batch: info.batchSize,
-    height: info.inHeight,
-    width: info.inWidth,
-    channels: info.inChannels,
-    outHeight: info.outHeight,
-    outWidth: info.outWidth,
-    outChannels: info.outChannels,
-    filterHeight: info.filterHeight,
-    filterWidth: info.filterWidth,
-    strideY: info.strideHeight,
-    strideX: info.strideWidth,
-    dilationY: info.dilationHeight,
-    dilationX: info.dilationWidth,
-    top: info.padInfo.top,
-    left: info.padInfo.left,
-  };
+/**
+ * Works on dy, or on its first rows and columns if it has more of them than the convolution gives: a conv2dTranspose may
+ * be asked for a smaller image.
+ */
+function withFitting(
+  room: Room,
+  dy: tf.TensorInfo,
+  { y: [, height, width] }: TfjsConvolution,
+  work: (dy: tf.TensorInfo) => tf.TensorInfo,
+): tf.TensorInfo {
+  if (dy.shape[1] === height && dy.shape[2] === width) return work(dy);
+  const rows = slice(room, dy, 1, 0, height!);
+  const fitting = slice(room, rows, 2, 0, width!);
+  room.drop(rows);
+  const result = work(fitting);
+  room.drop(fitting);
+  return result;
 }
 
 function fusedConvolution(
+  kernel: string,
   room: Room,
   x: tf.TensorInfo,
   filter: tf.TensorInfo,
   bias: tf.TensorInfo | undefined,
   attrs: tf.NamedAttrMap,
 ): tf.TensorInfo | undefined {
-  const g = geometry(x.shape, filter.shape, attrs, false);
-  if (g === undefined || !areFloats(x, filter) || !isSimple(bias, g.outChannels, attrs)) return undefined;
-  return activated(room, convolve(room, x, filter, { bias }, g), attrs);
+  expectFloats(kernel, { x, filter, ...(bias && { bias }) });
+  const { geometry, isNhwc } = tfjsConvolution(kernel, x.shape, filter.shape, attrs);
+  const plain = bias === undefined || isRow(bias, geometry.outChannels);
+  if (!isNhwc || !plain || !isOurs(attrs)) return undefined;
+  return activated(room, convolve(room, x, filter, { bias }, geometry), attrs);
 }
 
 function fusedProduct(
+  kernel: string,
   room: Room,
   a: tf.TensorInfo,
   b: tf.TensorInfo,
   bias: tf.TensorInfo | undefined,
   attrs: tf.NamedAttrMap,
 ): tf.TensorInfo | undefined {
-  const transposeA = attrs.transposeA as boolean;
-  const transposeB = attrs.transposeB as boolean;
+  if (!areFloats(a, b)) return undefined;
+  for (const [name, { shape }] of Object.entries({ a, b })) {
+    if (shape.length < 2)
+      throw new RangeError(`${kernel}: ${name} must be […, rows, columns], not [${shape}]`);
+  }
+  const transposeA = Boolean(attrs.transposeA);
+  const transposeB = Boolean(attrs.transposeB);
+  const inner = [a.shape.at(transposeA ? -2 : -1)!, b.shape.at(transposeB ? -1 : -2)!] as const;
+  if (inner[0] !== inner[1]) {
+    throw new RangeError(
+      `${kernel}: the inner shapes of [${a.shape}]${transposeA ? 'ᵀ' : ''} and [${b.shape}]${transposeB ? 'ᵀ' : ''} ` +
+        `must be the same length, ${inner[0]} and ${inner[1]} are not`,
+    );
+  }
   const n = b.shape.at(transposeB ? -2 : -1)!;
-  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
-  const fits = tf.util.arraysEqual(batchA, batchB) || sizeOf(batchA) === 1 || sizeOf(batchB) === 1;
-  if (!fits || !areFloats(a, b) || !isSimple(bias, n, attrs)) return undefined;
-  const batch = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
+  if (bias !== undefined) {
+    expectFloats(kernel, { bias });
+    if (sizeOf(bias.shape) !== 1 && !isRow(bias, n)) {
+      throw new RangeError(`${kernel}: bias must be [${n}], not [${bias.shape}]`);
+    }
+  }
+  if (!isOurs(attrs)) {
+    // What tfjs's own takes for granted.
+    for (const [name, { shape }] of Object.entries({ a, b })) {
+      if (shape.length !== 3)
+        throw new RangeError(`${kernel}: ${name} must be [batch, rows, columns], not [${shape}]`);
+    }
+    if (bias !== undefined) expectShape(kernel, 'bias', bias.shape, [n]);
+    return undefined;
+  }
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const y = room.output([...batch, a.shape.at(transposeA ? -1 : -2)!, n]);
   product(room, y, a, b, { transposeA, transposeB, bias });
   return activated(room, y, attrs);
 }
 
-/** Whether the bias is one number per column, and the activation none or relu. */
-function isSimple(
-  bias: tf.TensorInfo | undefined,
-  columns: number,
-  { activation }: tf.NamedAttrMap,
-): boolean {
-  const plain = bias === undefined || (areFloats(bias) && sizeOf(bias.shape) === columns);
-  return plain && (activation === undefined || activation === 'linear' || activation === 'relu');
+/** Whether the tensor is one number for each column. */
+function isRow({ shape }: tf.TensorInfo, columns: number): boolean {
+  return shape.at(-1) === columns && sizeOf(shape) === columns;
+}
+
+/** Whether the activation is one that we have: none or relu. */
+function isOurs({ activation }: tf.NamedAttrMap): boolean {
+  return activation === undefined || activation === 'linear' || activation === 'relu';
 }
 
 function activated(room: Room, y: tf.TensorInfo, { activation }: tf.NamedAttrMap): tf.TensorInfo {

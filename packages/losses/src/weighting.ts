@@ -19,7 +19,10 @@ export const x0Snr: Weighting = ofX0((snr) => snr);
 /** The squared error of x_0 weighs max(SNR, 1), truncated SNR (Salimans and Ho 2022, section 4): nothing is forgotten in noise. */
 export const maxSnrOne: Weighting = ofX0((snr) => Math.max(snr, 1));
 
-/** The squared error of x_0 weighs SNR + 1 (Salimans and Ho 2022, section 4): an unweighted error of v, whatever is predicted. */
+/**
+ * The squared error of x_0 weighs SNR + 1 (Salimans and Ho 2022, section 4): where α² + σ² = 1 the same as an unweighted
+ * error of v, whatever the network predicts.
+ */
 export const snrPlusOne: Weighting = ofX0((snr) => snr + 1);
 
 /**
@@ -33,8 +36,8 @@ export function minSnr(gamma = 5): Weighting {
 }
 
 /**
- * Soft min-SNR (Crowson et al. 2024, section 3.4): the squared error of x_0 weighs SNR γ/(SNR + γ), which goes over from
- * SNR to γ without a kink; γ = 1/σ_d², 4 by default.
+ * Soft min-SNR (Crowson et al. 2024): the squared error of x_0 weighs SNR γ/(SNR + γ), which goes over from SNR to γ
+ * without a kink; γ = 1/σ_d², 4 by default.
  * @throws RangeError if γ is not positive.
  */
 export function softMinSnr(gamma = 4): Weighting {
@@ -54,7 +57,8 @@ export function p2({ k = 1, gamma = 1 }: { k?: number; gamma?: number } = {}): W
 
 /**
  * Sigmoid weighting (Kingma and Gao 2023; Hoogeboom et al. 2024): the squared error of ε weighs s(b − λ), s the logistic
- * function and λ the log-SNR; b, the bias, moves the weight to noisier levels where it is negative, and is −1 by default.
+ * function and λ the log-SNR. The lower the bias b, −1 by default, the more of the weight is on noisy levels; the shape is
+ * that of `softMinSnr(e^b)`. Their losses are integrals over λ: here it also counts how the times drawn lie in λ.
  * @throws RangeError if b is not a number.
  */
 export function sigmoidWeighting(bias = -1): Weighting {

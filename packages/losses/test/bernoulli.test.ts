@@ -84,7 +84,10 @@ function byEnumeration(network: Network, x0: Bits): { likelihood: number; bound:
   const all = paths(network, x0);
   const total = (f: (path: { q: number; p: number }) => number): number =>
     all.reduce((sum, path) => sum + f(path), 0);
-  return { likelihood: -Math.log2(total(({ p }) => p)) / 2, bound: total(({ q, p }) => q * Math.log2(q / p)) / 2 };
+  return {
+    likelihood: -Math.log2(total(({ p }) => p)) / 2,
+    bound: total(({ q, p }) => q * Math.log2(q / p)) / 2,
+  };
 }
 
 /** Noise of 8 × 8 rows, all pairs of eighths: each x_t comes as often as its probability says. */

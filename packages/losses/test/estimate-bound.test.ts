@@ -94,7 +94,9 @@ onEachBackend(() => {
       let end = 0;
       const breaks = [0, 1];
       for (const probability of probabilities) {
-        if (probability < 1) breaks.push((end += probability) % 1);
+        if (probability === 1) continue;
+        end += probability;
+        breaks.push(end % 1);
       }
       breaks.sort((a, b) => a - b);
       const mean = { bitsPerDim: 0, prior: 0, transitions: 0, reconstruction: 0 };
@@ -169,7 +171,14 @@ onEachBackend(() => {
     expect(Math.abs(other.bitsPerDim - one.bitsPerDim)).toBeGreaterThan(1e-3);
     // Each row has the label of its own: two examples of two labels are as the first of the one and the second of the other.
     const ofLabel = (labels: number[]) => estimate([2], { times: 12 }, { labels });
-    const [low, high, mixed, swapped] = await Promise.all([[2, 2], [5, 5], [2, 5], [5, 2]].map(ofLabel));
+    const [low, high, mixed, swapped] = await Promise.all(
+      [
+        [2, 2],
+        [5, 5],
+        [2, 5],
+        [5, 2],
+      ].map(ofLabel),
+    );
     expectAllClose(mixed!.bitsPerDim + swapped!.bitsPerDim, low!.bitsPerDim + high!.bitsPerDim);
     expect(Math.abs(mixed!.bitsPerDim - swapped!.bitsPerDim)).toBeGreaterThan(1e-3);
   });
@@ -197,6 +206,8 @@ onEachBackend(() => {
     });
     expectAllClose(done, [0.4, 0.8, 1.2, 1.6, 2]);
     expect(both.terms.map(({ t }) => t)).toEqual([...new Set([...fewer, ...usual])].sort((a, b) => a - b));
+    // L_0 once for each example: its mean over them is its mean where it was evaluated.
+    expectAllClose(both.reconstruction, both.terms[0]!.bitsPerDim);
     const alone = await estimate([1], { times: 5, rng: choosing([last]) });
     expect(alone.terms.map(({ t }) => t)).toEqual(fewer);
     expectAllClose(alone.reconstruction, alone.terms[0]!.bitsPerDim);

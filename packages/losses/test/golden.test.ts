@@ -51,7 +51,9 @@ onEachBackend(() => {
           clip,
         });
         const t = Float64Array.from(golden.t);
-        return tf.tidy(() => loss({ reverse, x0: goldenX0(), t, noise: goldenNoise() }).perExample.dataSync());
+        return tf.tidy(() =>
+          loss({ reverse, x0: goldenX0(), t, noise: goldenNoise() }).perExample.dataSync(),
+        );
       };
 
       it(`${row.predicts} with ${row.variance} variance has the error, the bound and the hybrid of the reference`, () => {

@@ -55,7 +55,9 @@ onEachBackend(() => {
     for (const options of [{}, { decoder }]) {
       expectGradient(
         (p) =>
-          total(hybrid(options)({ reverse: network({ ...p, gain: gain!, bend: bend! }), ...batch }).perExample),
+          total(
+            hybrid(options)({ reverse: network({ ...p, gain: gain!, bend: bend! }), ...batch }).perExample,
+          ),
         { level, tilt },
       );
     }

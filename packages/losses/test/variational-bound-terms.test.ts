@@ -23,7 +23,13 @@ import { type Rng, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { type BoundTerms, priorBits, tanhDecoder, variationalBound, variationalBoundTerms } from '../src/index.js';
+import {
+  type BoundTerms,
+  priorBits,
+  tanhDecoder,
+  variationalBound,
+  variationalBoundTerms,
+} from '../src/index.js';
 import { later } from './setting.js';
 
 const data: ExactGaussian = exactGaussian({ mean: 0.3, deviation: 0.5 });
@@ -133,7 +139,11 @@ onEachBackend(() => {
   it('adds up to bits per dimension', async () => {
     const reverse = mixing(linear({ steps: 25 }));
     const x0 = rng(1).normal([3, 2]);
-    const { prior, transitions, reconstruction, bitsPerDim } = await variationalBoundTerms(reverse, x0, rng(2));
+    const { prior, transitions, reconstruction, bitsPerDim } = await variationalBoundTerms(
+      reverse,
+      x0,
+      rng(2),
+    );
     expect(transitions.length).toBe(24);
     expectAllClose(
       bitsPerDim,
@@ -268,9 +278,9 @@ onEachBackend(() => {
     });
     await expect(running).rejects.toThrow('enough');
     expect(done).toBe(3);
-    await expect(
-      variationalBoundTerms(reverse, x0, rng(2), { signal: controller.signal }),
-    ).rejects.toThrow('enough');
+    await expect(variationalBoundTerms(reverse, x0, rng(2), { signal: controller.signal })).rejects.toThrow(
+      'enough',
+    );
     expect(tf.memory().numTensors).toBe(before);
   });
 

@@ -1,5 +1,5 @@
+import type { Gaussian } from '@diffusion-ts/forward-process';
 import {
-  edmPrediction,
   fixedLarge,
   fixedSmall,
   flowPrediction,
@@ -68,7 +68,8 @@ onEachBackend(() => {
     (_, decoder) => {
       const batch = images();
       const loss = variationalBound({ decoder });
-      for (const predicts of [...Object.values(PREDICTIONS), edmPrediction({ sigmaData: 1 })]) {
+      const { flow, edm, ...others } = PREDICTIONS;
+      for (const predicts of [...Object.values(others), ...(decoder === logProb ? [flow, edm] : [])]) {
         for (const variance of [fixedLarge, learnedVariance, learnedRange]) {
           const network = parametrised(predicts, variance);
           const { gain, bend } = params;
@@ -152,6 +153,44 @@ onEachBackend(() => {
     }
   });
 
+  it('asks the decoder where an example is at index 0, and for a KL where one is not', () => {
+    const { x0, noise, t } = images();
+    const asked: string[] = [];
+    const reverse = {
+      ...parametrised(vPrediction, fixedSmall)(scalars()),
+      forward: {
+        ...forward,
+        posterior: (...question: Parameters<typeof forward.posterior>) => {
+          const q = forward.posterior(...question);
+          return {
+            ...q,
+            kl: (p: Gaussian) => {
+              asked.push('kl');
+              return q.kl(p);
+            },
+          };
+        },
+      },
+    };
+    const loss = variationalBound({
+      decoder: (p, x) => {
+        asked.push('decoder');
+        return p.logProb(x);
+      },
+    });
+    for (const [times, expected] of [
+      [t, ['decoder', 'kl']],
+      [0, ['decoder']],
+      [new Float64Array(4), ['decoder']],
+      [7, ['kl']],
+      [Float64Array.of(7, 1, 2, 3), ['kl']],
+    ] as const) {
+      asked.length = 0;
+      loss({ reverse, x0, noise, t: times });
+      expect(asked.sort()).toEqual(expected);
+    }
+  });
+
   it('is the same whatever the network predicts, where all believe in one x_0', () => {
     const { x0, noise } = images();
     const t = Float64Array.of(0, 3, 11, 18);
@@ -194,7 +233,10 @@ onEachBackend(() => {
 
   it('refuses a network that answers later, and leaves nothing of it behind', async () => {
     const batch = images();
-    const reverse = { ...parametrised(vPrediction, fixedSmall)(scalars()), denoiser: later((xt) => tf.mul(xt, 2)) };
+    const reverse = {
+      ...parametrised(vPrediction, fixedSmall)(scalars()),
+      denoiser: later((xt) => tf.mul(xt, 2)),
+    };
     const before = tf.memory().numTensors;
     expect(() => variationalBound()({ reverse, ...batch })).toThrow(
       'the network answers with a promise, and a gradient needs its output at once',

@@ -1,5 +1,6 @@
 export { type AdamWStepOptions, type AdamWStepResult, adamWStep, checkAdamW } from './adam-w.js';
 export { scaledDotProductAttention } from './attention.js';
+export { checkKernel } from './check-kernel.js';
 export { type Conv2DOptions, conv2d } from './conv2d.js';
 export { type GroupNormOptions, groupNorm } from './group-norm.js';
 export type {

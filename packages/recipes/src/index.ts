@@ -12,6 +12,7 @@ export {
   type ProcessConfig,
   reverseOf,
   type ScheduleConfig,
+  type SteppedSchedule,
   scheduleOf,
 } from './process.js';
 export { type SamplingConfig, samplerOf, samplingProcess, TIMES, timesOf } from './sampling.js';

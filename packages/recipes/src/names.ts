@@ -8,10 +8,8 @@ export function oneOfThese(input: unknown, known: readonly string[]): string {
 function suggestion(input: unknown, known: readonly string[]): string {
   if (typeof input !== 'string' || input === '') return '';
   const distance = (name: string): number => leven(input.toLowerCase(), name.toLowerCase());
-  const nearest = known.toSorted((a, b) => distance(a) - distance(b))[0]!;
+  const near = known.filter((name) => distance(name) <= Math.max(2, name.length / 3));
   const meant =
-    distance(nearest) <= Math.max(2, nearest.length / 3)
-      ? nearest
-      : known.find((name) => name.startsWith(input));
+    known.find((name) => name.startsWith(input)) ?? near.toSorted((a, b) => distance(a) - distance(b))[0];
   return meant === undefined ? '' : `${meant}, perhaps, or `;
 }

@@ -1,5 +1,6 @@
 import type { Dataset } from '@diffusion-ts/datasets';
 import { type MlpConfig, type Model, mlp, type UNetConfig, unet, unetConfig } from '@diffusion-ts/models';
+import { VARIANCES } from '@diffusion-ts/reverse-process';
 import type { Condition, Denoiser, Layouts, Params, Rng, Shapes } from '@diffusion-ts/tensor';
 import { tensor1d } from '@tensorflow/tfjs-core';
 import type { RunConfig } from './config/schema.js';
@@ -65,7 +66,7 @@ export function fitModel({ model, process, training }: RunConfig, dataset: Datas
     );
   }
   const [first, second, channels] = dataset.shape as [number, number, number];
-  const outputs = process.variance.startsWith('learned') ? 2 : 1;
+  const outputs = VARIANCES[process.variance].learned ? 2 : 1;
   const hides = training.labelDropout > 0;
   const labels = dataset.classes === undefined ? null : dataset.classes.length + (hides ? 1 : 0);
   const decided = isImage

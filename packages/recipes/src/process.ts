@@ -24,6 +24,8 @@ import { ConfigError } from './config-error.js';
 
 export type ProcessConfig = RunConfig['process'];
 export type ScheduleConfig = ProcessConfig['schedule'];
+/** The schedules of a number of steps, which is all that they must be told. */
+export type SteppedSchedule = Extract<ScheduleConfig, { steps: number }>['kind'];
 
 /** The schedules by their names in a config. */
 const SCHEDULES: {
@@ -39,9 +41,17 @@ const SCHEDULES: {
   'variance-exploding': varianceExploding,
 };
 
-/** The schedule that is named, before its end is brought to zero signal. */
-export function scheduleOf(config: ScheduleConfig): NoiseSchedule {
-  return (SCHEDULES[config.kind] as (config: ScheduleConfig) => NoiseSchedule)(config);
+/**
+ * The schedule that is named, before its end is brought to zero signal. What one of steps leaves out has the default of the
+ * schedule's own function.
+ */
+export function scheduleOf(config: {
+  readonly kind: SteppedSchedule;
+  readonly steps: number;
+}): DiscreteSchedule;
+export function scheduleOf(config: ScheduleConfig): NoiseSchedule;
+export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule {
+  return (SCHEDULES[config.kind] as (config: Pick<ScheduleConfig, 'kind'>) => NoiseSchedule)(config);
 }
 
 /** The forward process of a config. */

@@ -31,26 +31,29 @@ export const TIMES: Readonly<Record<NonNullable<SamplingConfig['times']>, (steps
 };
 
 /**
- * The times of a config, all that there are where it names no number of steps. Where it names no way to spread them: evenly
- * for the ancestral sampler, and for the others in the way that comes nearest to the exact solution.
+ * The times of a config, as many as the schedule has steps where it names no number of them. Where it names no way to
+ * spread them: evenly for the ancestral sampler, and for the others in the way that comes nearest to the exact solution.
+ * @throws ConfigError if there are not as many, or there is no number of them.
  */
 export function timesOf(
   { sampler, steps, times }: Pick<SamplingConfig, 'sampler' | 'steps' | 'times'>,
   schedule: NoiseSchedule,
 ): Times {
   const all = schedule.steps;
-  if (steps !== null && all !== undefined && steps > all) {
-    throw new ConfigError(`sampling.steps is ${steps}: expected at most the ${all} steps of the schedule.`);
-  }
-  if (all === undefined && steps === null) {
+  const count = steps ?? all;
+  if (count === undefined) {
     throw new ConfigError(
       'sampling.steps is null: expected a number, since the schedule has no steps of its own.',
     );
   }
-  if (steps === null || (steps === all && times === null)) return every();
-  if (times !== null) return TIMES[times](steps);
-  if (all === undefined) return schedule.end > 1 ? karras({ steps }) : trailing(steps);
-  return sampler === 'ancestral' ? sections([steps]) : trailing(steps);
+  if (all !== undefined && count > all) {
+    throw new ConfigError(`sampling.steps is ${count}: expected at most the ${all} steps of the schedule.`);
+  }
+  if (times !== null) return TIMES[times](count);
+  if (count === all) return every();
+  // Noise that grows beyond the data is spread by its size, or most steps would go where nothing is left to see.
+  if (all === undefined && schedule.level(schedule.end).alpha === 1) return karras({ steps: count });
+  return all !== undefined && sampler === 'ancestral' ? sections([count]) : trailing(count);
 }
 
 /** The sampler of a config. */

@@ -119,7 +119,8 @@ export async function* walk<D extends Distribution>(
     return made;
   };
   const evaluate = (x: tf.Tensor, level: NoiseLevel): Promise<Evaluation<D>> => {
-    const answer = (async () => reverse.evaluate(x, level.t, condition))();
+    // Not within the `tf.tidy` of a solver that asks.
+    const answer = Promise.resolve().then(() => reverse.evaluate(x, level.t, condition));
     asked.push(answer);
     return answer;
   };

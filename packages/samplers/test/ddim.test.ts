@@ -1,159 +1,170 @@
-import { reverseProcess } from '@diffusion-ts/reverse-process';
-import { linear, type NoiseSchedule, rescaleToZeroTerminalSnr } from '@diffusion-ts/schedules';
-import { type Rng, rng } from '@diffusion-ts/tensor';
-import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
+import { type ForwardProcess, gaussianDiffusion } from '@diffusion-ts/forward-process';
+import {
+  edmPrediction,
+  epsilonPrediction,
+  flowPrediction,
+  PREDICTIONS,
+  type Prediction,
+  reverseProcess,
+  vPrediction,
+  x0Prediction,
+} from '@diffusion-ts/reverse-process';
+import {
+  between,
+  every,
+  linear,
+  linspace,
+  type NoiseLevel,
+  type NoiseSchedule,
+  rectified,
+  rescaleToZeroTerminalSnr,
+  type Times,
+  times,
+  trailing,
+  varianceExploding,
+} from '@diffusion-ts/schedules';
+import { rng } from '@diffusion-ts/tensor';
+import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ancestral } from '../src/ancestral.js';
 import { ddim } from '../src/ddim.js';
-import { exact, exactProcess, finish, variance } from './gaussian-data.js';
+import { type Batch, sum } from './batch.js';
+import { FACTORS, NOISE, skewed } from './mixing-data.js';
+import { constantNoise, end, expectSteps, record } from './running.js';
 
-const s2 = 0.25;
+const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });
+const zeroSnr = rescaleToZeroTerminalSnr(schedule);
 
-/** x_0 / x_T of the probability-flow ODE: along it x_t keeps its quantile, so x_t / √(Var x_t) is constant. */
-function exactMap(schedule: NoiseSchedule): number {
-  return Math.sqrt(s2 / exact(schedule.alphaBars.at(-1)!, s2).marginal);
+/** Eq. 12 of Song et al. 2021 with the deviation of eq. 16, on levels of any kind; z are ones. */
+function equation12(x: Batch, from: NoiseLevel, to: NoiseLevel, eta: number): number[][] {
+  const x0 = skewed.x0(x, from, FACTORS);
+  const epsilon = sum([1 / from.sigma, x], [-from.alpha / from.sigma, x0]);
+  const kept = (from.alpha * to.sigma) / (from.sigma * to.alpha);
+  const sigma = eta * to.sigma * Math.sqrt(1 - kept ** 2);
+  const ones = x.map((row) => row.map(() => 1));
+  return sum([to.alpha, x0], [Math.sqrt(to.sigma ** 2 - sigma ** 2), epsilon], [sigma, ones]);
 }
 
-/** The factors of x_t and z in eq. 12 of Song et al. 2021 with the exact network, largest t first. */
-function equation12(schedule: NoiseSchedule, eta: number): { k: number; sigma: number }[] {
-  return Array.from(schedule.alphaBars, (alphaBar, t) => {
-    const { x0OfXt, epsilonOfXt } = exact(alphaBar, s2);
-    const alphaBarPrev = schedule.alphaBarsPrev[t]!;
-    // Eq. 16.
-    const sigma =
-      eta * Math.sqrt((1 - alphaBarPrev) / (1 - alphaBar)) * Math.sqrt(1 - alphaBar / alphaBarPrev);
-    const k = Math.sqrt(alphaBarPrev) * x0OfXt + Math.sqrt(1 - alphaBarPrev - sigma ** 2) * epsilonOfXt;
-    return { k, sigma };
-  }).toReversed();
-}
+const CASES: readonly (readonly [string, NoiseSchedule, Prediction, Times])[] = [
+  ['linear', schedule, epsilonPrediction, linspace(12)],
+  ['linear, few steps', schedule, vPrediction, times([39, 27.5, 11, 3.25])],
+  ['zero terminal SNR', zeroSnr, vPrediction, trailing(9)],
+  ['zero terminal SNR, few steps', zeroSnr, x0Prediction, trailing(4)],
+  ['variance exploding', varianceExploding(), edmPrediction(), times([80, 9, 1.3, 0.2])],
+  ['rectified', rectified({ shift: 3 }), flowPrediction, times([1, 0.7, 0.45, 0.1])],
+];
 
 onEachBackend(() => {
-  test('η = 0 converges to the exact probability-flow map at first order', async () => {
-    const errors: number[] = [];
-    for (const steps of [50, 100, 200]) {
-      const schedule = linear({ steps });
-      const xT = tf.tensor2d([[1]]);
-      const x0 = await finish(ddim()(exactProcess(schedule, s2, 'epsilon'), xT, { rng: rng(1) }));
-      errors.push(Math.abs(x0.dataSync()[0]! - exactMap(schedule)));
-      tf.dispose([xT, x0]);
-    }
-    expect(errors[2]).toBeLessThan(0.01);
-    expect(Math.log2(errors[0]! / errors[1]!)).toBeCloseTo(1, 1);
-    expect(Math.log2(errors[1]! / errors[2]!)).toBeCloseTo(1, 1);
-  });
-
-  test('what the network predicts makes no difference to where it ends', async () => {
-    const schedule = linear({ steps: 40 });
-    const xT = tf.tensor2d([[0.7, -1.3]]);
-    const ends: tf.Tensor[] = [];
-    for (const predicts of ['epsilon', 'x0', 'v', 'previous'] as const) {
-      ends.push(await finish(ddim()(exactProcess(schedule, s2, predicts), xT, { rng: rng(1) })));
-    }
-    for (const end of ends) expectAllClose(end, ends[0]!, { relative: 1e-3 });
-    tf.dispose([xT, ends]);
-  });
-
-  test('η = 1 is ancestral sampling with the posterior variance, sample by sample', async () => {
-    const schedule = linear({ steps: 40 });
-    const reverse = exactProcess(schedule, s2, 'epsilon', 'fixedSmall');
-    const xT = rng(2).normal([8, 5]);
-    const implicit = await finish(ddim({ eta: 1, steps: 10 })(reverse, xT, { rng: rng(3) }));
-    const markov = await finish(ancestral({ steps: 10 })(reverse, xT, { rng: rng(3) }));
-    expectAllClose(implicit, markov, { relative: 1e-4, absolute: 1e-5 });
-    tf.dispose([xT, implicit, markov]);
-  });
-
-  for (const eta of [0, 0.3, 0.7, 1]) {
-    test(`with η = ${eta} and noise of ones it ends where eq. 12 in float64 ends`, async () => {
-      const schedule = linear({ steps: 40 });
-      const xT = tf.tensor2d([[1.5, -0.5]]);
-      const ones: Rng = { ...rng(1), normal: (shape) => tf.ones([...shape]) };
-      const x0 = await finish(ddim({ eta })(exactProcess(schedule, s2, 'v'), xT, { rng: ones }));
-      const step = (x: number, { k, sigma }: { k: number; sigma: number }): number => k * x + sigma;
-      expectAllClose(
-        x0,
-        [1.5, -0.5].map((x) => equation12(schedule, eta).reduce(step, x)),
-        { relative: 1e-4 },
-      );
-      tf.dispose([xT, x0]);
+  for (const [name, schedule, predicts, list] of CASES) {
+    test(`on ${name} every step is eq. 12 in float64, at any η`, async () => {
+      const { sigma } = schedule.level(schedule.end);
+      const start = sum([sigma, NOISE]);
+      const reverse = skewed.process(schedule, predicts);
+      for (const eta of [0, 0.3, 1]) {
+        const run = await record(ddim({ times: list, eta }), reverse, start, { rng: constantNoise(1) });
+        expectSteps(run, ({ x, from, to }) => equation12(x, from, to, eta), { absolute: 2e-5 * (1 + sigma) });
+      }
     });
   }
 
-  test('a schedule of zero terminal SNR is sampled with v and with x_0, at any η', async () => {
-    const schedule = rescaleToZeroTerminalSnr(linear({ steps: 40 }));
-    for (const predicts of ['v', 'x0'] as const) {
-      for (const eta of [0, 1]) {
-        const source = rng(6);
-        const xT = source.normal([500, 16]);
-        const x0 = await finish(ddim({ eta })(exactProcess(schedule, s2, predicts), xT, { rng: source }));
-        expectAllClose(
-          variance(x0),
-          equation12(schedule, eta).reduce((v, { k, sigma }) => k ** 2 * v + sigma ** 2, 1),
-          {
-            relative: 4 * Math.sqrt(2 / 8000),
-          },
-        );
-        tf.dispose([xT, x0]);
-      }
+  test('η = 1 is ancestral sampling with the posterior variance, sample by sample', async () => {
+    for (const [, schedule, predicts, list] of CASES.slice(1)) {
+      const reverse = skewed.process(schedule, predicts);
+      const start = sum([schedule.level(schedule.end).sigma, NOISE]);
+      const implicit = await record(ddim({ eta: 1, times: list }), reverse, start, { rng: rng(3) });
+      const markov = await record(ancestral({ times: list }), reverse, start, { rng: rng(3) });
+      expectAllClose(implicit.x.flat(2), markov.x.flat(2), { relative: 1e-4, absolute: 1e-4 });
+      expectAllClose(implicit.end.flat(), markov.end.flat(), { relative: 1e-4, absolute: 1e-4 });
+    }
+  });
+});
+
+onEachBackend(() => {
+  test('what the network predicts makes no difference to where it ends', async () => {
+    const short = linear({ steps: 12, start: 1e-3, end: 0.7 });
+    const expected = await end(ddim(), skewed.process(short, vPrediction), NOISE);
+    for (const predicts of Object.values(PREDICTIONS)) {
+      const reached = await end(ddim(), skewed.process(short, predicts), NOISE);
+      expectAllClose(reached.flat(), expected.flat(), { relative: 1e-3, absolute: 1e-3 });
     }
   });
 
   test('each step asks the network once', async () => {
-    const process = exactProcess(linear({ steps: 40 }), s2, 'epsilon');
+    const reverse = skewed.process(schedule, epsilonPrediction);
     let evaluations = 0;
-    const reverse = reverseProcess({
-      ...process,
-      denoiser: (xt, t, condition) => {
+    const counting: typeof reverse = {
+      ...reverse,
+      denoiser(...question) {
         evaluations += 1;
-        return process.denoiser(xt, t, condition);
+        return reverse.denoiser(...question);
       },
-    });
-    const xT = tf.ones([2, 3]);
-    (await finish(ddim({ steps: 8, eta: 0.5 })(reverse, xT, { rng: rng(1) }))).dispose();
+    };
+    await end(ddim({ times: trailing(8), eta: 0.5 }), counting, NOISE, { rng: rng(1) });
     expect(evaluations).toBe(8);
-    xT.dispose();
   });
 
-  test('each step shows the sample, and the x_0 that the network sees in it', async () => {
-    const schedule = linear({ steps: 40 });
-    const xT = tf.tensor2d([[2, -1]]);
-    let steps = 0;
-    for await (const { t, xt, x0, index } of ddim()(exactProcess(schedule, s2, 'v'), xT, {
-      rng: rng(1),
-    })) {
-      if (index === 0) expectAllClose(xt, [2, -1]);
-      const { x0OfXt } = exact(schedule.alphaBars[t]!, s2);
-      expectAllClose(
-        x0,
-        tf.tidy(() => tf.mul(xt, x0OfXt).dataSync()),
-        { relative: 1e-4, absolute: 1e-5 },
+  test('with a clipped x̂_0 the noise ε̂ is that of the clipped one', async () => {
+    const reverse = reverseProcess({ ...skewed.process(schedule, vPrediction), clip: [-0.4, 0.5] });
+    let clipped = 0;
+    expectSteps(await record(ddim({ times: trailing(6) }), reverse, NOISE), ({ x, from, to }) => {
+      const x0 = skewed.x0(x, from, FACTORS).map((row) =>
+        row.map((value) => {
+          if (value < -0.4 || value > 0.5) clipped += 1;
+          return Math.min(Math.max(value, -0.4), 0.5);
+        }),
       );
-      steps += 1;
-    }
-    expect(steps).toBe(40);
-    xT.dispose();
-  });
-
-  test('a finished run leaves nothing behind but what it returned', async () => {
-    const reverse = exactProcess(linear({ steps: 40 }), s2, 'epsilon');
-    await expectNoLeak(async () => {
-      const xT = tf.ones([2, 3]);
-      return [xT, await finish(ddim({ steps: 4, eta: 0.5 })(reverse, xT, { rng: rng(1) }))];
+      const epsilon = sum([1 / from.sigma, x], [-from.alpha / from.sigma, x0]);
+      return sum([to.alpha, x0], [to.sigma, epsilon]);
     });
+    expect(clipped).toBeGreaterThan(10);
   });
-});
 
-test('an η that is no number from 0 up is refused, and so is one with more noise than a step has', () => {
+  test('the schedule of a forward process of one’s own is the one that it walks on', async () => {
+    // The levels of `schedule`, told by other times: hours from 12 (noise) to 0.
+    const hours: NoiseSchedule = {
+      start: 0,
+      least: 12 / 40,
+      end: 12,
+      level: (hour) => ({ ...schedule.level((hour / 12) * 40 - 1), t: hour }),
+      timeOf: (logSnr) => ((schedule.timeOf(logSnr) + 1) / 40) * 12,
+    };
+    const forward: ForwardProcess = { ...gaussianDiffusion(schedule), schedule: hours };
+    const ours = skewed.process(schedule, vPrediction);
+    const own = reverseProcess({
+      ...ours,
+      forward,
+      denoiser: (xt, hour, condition) =>
+        ours.denoiser(
+          xt,
+          tf.tidy(() => tf.sub(tf.mul(hour, 40 / 12), 1)),
+          condition,
+        ),
+    });
+    const reached = await end(ddim({ times: times([12, 7.5, 3, 0.6]) }), own, NOISE);
+    const expected = await end(ddim({ times: times([39, 24, 9, 1]) }), ours, NOISE);
+    expectAllClose(reached.flat(), expected.flat(), { relative: 1e-4, absolute: 1e-5 });
+  });
+
+  test('an η with more noise than a step has is refused at the call, by the bound of that step', () => {
+    const start = (eta: number, list = every()): unknown =>
+      ddim({ eta, times: list })(skewed.process(schedule, epsilonPrediction), tf.scalar(0), { rng: rng(1) });
+    for (const list of [every(), trailing(5)]) {
+      const visited = Array.from(list(schedule), (t) => schedule.level(t)).slice(0, -1);
+      // η² β̃ ≤ σ_s².
+      const bounds = visited.slice(1).map((s, i) => s.sigma / Math.sqrt(between(s, visited[i]!).variance));
+      const bound = Math.min(...bounds);
+      expect(() => start(bound * 0.999, list)).not.toThrow();
+      expect(() => start(bound * 1.001, list)).toThrow(RangeError);
+      const said = new RegExp(
+        `eta is .*, expected at most ${String(bound).slice(0, 6)}\\d+ in the step from \\d+ to \\d+`,
+      );
+      expect(() => start(bound * 1.001, list)).toThrow(said);
+    }
+  });
+}, ['cpu']);
+
+test('an η that is no number from 0 up is refused', () => {
   for (const eta of [-0.1, Number.NaN, Number.POSITIVE_INFINITY])
-    expect(() => ddim({ eta })).toThrow(/eta must be/);
-  const schedule = linear({ steps: 40 });
-  const start = (eta: number): unknown =>
-    ddim({ eta })(exactProcess(schedule, s2, 'epsilon'), {} as tf.Tensor, { rng: rng(1) });
-  // η² β̃_t ≤ 1 − ᾱ_{t−1} means η² ≤ (1 − ᾱ_t)/β_t, tightest at index 1 here.
-  const bound = Math.min(
-    ...Array.from(schedule.betas, (beta, t) => Math.sqrt((1 - schedule.alphaBars[t]!) / beta)).slice(1),
-  );
-  expect(() => start(bound * 0.999)).not.toThrow();
-  expect(() => start(bound * 1.001)).toThrow(/expected at most 1\.\d+ at step \d+/);
+    expect(() => ddim({ eta })).toThrow(`eta must be a finite number from 0 up, not ${eta}`);
 });

@@ -1,70 +1,210 @@
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { reverseProcess } from '@diffusion-ts/reverse-process';
-import { fromBetas, linear, type NoiseSchedule, type Respacing, respace } from '@diffusion-ts/schedules';
+import {
+  epsilonPrediction,
+  fixedSmall,
+  flowPrediction,
+  type GaussianReverseProcess,
+  type Prediction,
+  reverseProcess,
+  vPrediction,
+  x0Prediction,
+} from '@diffusion-ts/reverse-process';
+import {
+  karras,
+  leading,
+  linear,
+  type NoiseLevel,
+  type NoiseSchedule,
+  rectified,
+  type Times,
+  times,
+  trailing,
+  varianceExploding,
+} from '@diffusion-ts/schedules';
+import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, test } from 'vitest';
-import { ancestral, ddim, dpmSolverPlusPlus, type Sampler } from '../src/index.js';
-import { exactProcess, finish, zeroNoise } from './gaussian-data.js';
+import { describe, expect, test } from 'vitest';
+import { ancestral, ddim, dpmSolverPlusPlus, heun, type Sampler } from '../src/index.js';
+import { levelTold, seen } from './mixing-data.js';
+import { constantNoise } from './running.js';
 
 interface Row {
-  name: string;
-  config: { prediction_type: 'epsilon' | 'v_prediction'; timestep_spacing?: string };
-  inference_steps: number;
-  timesteps: number[];
-  x_final_first12: number[];
-  sum_abs: number;
-  ratio_to_xT: number;
+  readonly name: string;
+  readonly config: { readonly prediction_type?: string; readonly shift?: number };
+  readonly inference_steps: number;
+  readonly timesteps: readonly number[];
+  /** σ/α, or σ of the straight path, at every evaluation, and 0 at the end. */
+  readonly sigmas: readonly number[] | null;
+  readonly x_final_first12: readonly number[];
+  readonly sum_abs: number;
+  readonly ratio_to_xT: number;
 }
 
-const { rows } = golden<{ rows: Row[] }>('samplers');
-const samplers: Readonly<Record<string, (options: { steps?: Respacing }) => Sampler>> = {
-  'ancestral (DDPM), zero noise': ancestral,
-  'DDIM eta 0': ddim,
-  'DDIM eta 0 trailing': ddim,
-  'DPM-Solver++ 2M midpoint': dpmSolverPlusPlus,
-  'DPM-Solver++ 3M': (options) => dpmSolverPlusPlus({ ...options, order: 3 }),
-};
-const mine = rows.filter((row) => row.name in samplers);
-// diffusers' names for two of the ways of `respace`; where it goes another way, its timesteps are kept by hand.
-const SPACINGS: Readonly<Record<string, 'ddim' | 'trailing'>> = { leading: 'ddim', trailing: 'trailing' };
-const schedule = linear({ steps: 1000, start: 1e-4, end: 0.02 });
+/** How a row is said with what there is here. */
+interface Said {
+  readonly sampler: Sampler;
+  readonly reverse: GaussianReverseProcess;
+  /** What x_T of the file is multiplied by. */
+  readonly scale?: number;
+}
+
 const xT = Float32Array.from({ length: 768 }, (_, i) => 1.2 * Math.sin(0.37 * i + 0.2));
+const schedule = linear({ steps: 1000, start: 1e-4, end: 0.02 });
 
-/** The schedule of just these timesteps. */
-function keep(timesteps: number[]): NoiseSchedule {
-  const alphaBars = timesteps.map((t) => schedule.alphaBars[t]!);
-  const betas = alphaBars.map((alphaBar, i) => 1 - alphaBar / (alphaBars[i - 1] ?? 1));
-  return { ...fromBetas(betas), timesteps: Float64Array.from(timesteps) };
+/** The exact network for data N(0, 0.5²) in every element. */
+function exactProcess(schedule: NoiseSchedule, predicts: Prediction): GaussianReverseProcess {
+  return reverseProcess({
+    forward: gaussianDiffusion(schedule),
+    denoiser: (xt, told) => {
+      const level = levelTold(schedule, predicts, told.dataSync()[0]!);
+      return tf.mul(xt, factorOf(predicts, level));
+    },
+    predicts,
+    variance: fixedSmall,
+  });
 }
 
-test('the golden file has four rows of each of five samplers', () => {
-  expect(mine.length).toBe(20);
+function factorOf({ name }: Prediction, level: NoiseLevel): number {
+  const { x0, epsilon } = seen(level, 0.5);
+  if (name === 'v') return level.alpha * epsilon.ofXt - level.sigma * x0.ofXt;
+  if (name === 'flow') return epsilon.ofXt - x0.ofXt;
+  return name === 'x0' ? x0.ofXt : epsilon.ofXt;
+}
+
+/** The levels of the row on the schedule, each where its ratio of noise to signal is. */
+function levels({ sigmas }: Row): Times {
+  return (on) =>
+    times([...new Set(sigmas!.slice(0, -1))].map((ratio) => on.timeOf(-2 * Math.log(ratio))))(on);
+}
+
+/** diffusers draws x_T for the σ-frame; here that is x_T at the noisiest level of the schedule. */
+const { sigma: sigmaT, alpha: alphaT } = schedule.level(999);
+
+const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said>> = {
+  'ancestral (DDPM), zero noise': ({ inference_steps }, predicts) => ({
+    sampler: ancestral({ times: leading(inference_steps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  'DDIM eta 0': ({ inference_steps }, predicts) => ({
+    sampler: ddim({ times: leading(inference_steps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  'DDIM eta 0 trailing': ({ inference_steps }, predicts) => ({
+    sampler: ddim({ times: trailing(inference_steps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  Euler: (row, predicts) => ({
+    sampler: ddim({ times: levels(row) }),
+    reverse: exactProcess(schedule, predicts),
+    scale: sigmaT,
+  }),
+  'Euler karras': ({ inference_steps }, predicts) => ({
+    sampler: ddim({ times: karras({ steps: inference_steps }) }),
+    reverse: exactProcess(schedule, predicts),
+    scale: sigmaT,
+  }),
+  // The first-order step with the posterior's variance is the posterior.
+  'Euler ancestral, zero noise': (row, predicts) => ({
+    sampler: ancestral({ times: levels(row) }),
+    reverse: exactProcess(schedule, predicts),
+    scale: sigmaT,
+  }),
+  // Its mean of two slopes is one in the σ-frame.
+  Heun: (row) => ({
+    sampler: heun({ times: levels(row) }),
+    reverse: exactProcess(varianceExploding({ sigmaMax: 160 }), x0Prediction),
+    scale: sigmaT / alphaT,
+  }),
+  'DPM-Solver++ 2M midpoint': ({ timesteps }, predicts) => ({
+    sampler: dpmSolverPlusPlus({ times: times(timesteps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  'DPM-Solver++ 3M': ({ timesteps }, predicts) => ({
+    sampler: dpmSolverPlusPlus({ times: times(timesteps), order: 3 }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  // diffusers tells the network the nearest whole time, while the levels are exact.
+  'DPM-Solver++ 2M karras': ({ inference_steps, timesteps }, predicts) => {
+    const rounding: Prediction = {
+      ...predicts,
+      at: (level, on) => ({ ...predicts.at(level, on), told: Math.round(level.t) }),
+    };
+    const list = karras({ steps: inference_steps });
+    expect(Array.from(list(schedule).slice(0, -1), Math.round)).toEqual(timesteps);
+    return { sampler: dpmSolverPlusPlus({ times: list }), reverse: exactProcess(schedule, rounding) };
+  },
+};
+
+const PREDICTS: Readonly<Record<string, Prediction>> = {
+  epsilon: epsilonPrediction,
+  v_prediction: vPrediction,
+};
+
+/** The ways of `flow.json`, by list of the levels visited. */
+const FLOW: Readonly<Record<string, (times: Times) => Sampler>> = {
+  'flow Euler': (times) => ddim({ times }),
+  'flow Heun': (times) => heun({ times }),
+  'flow DPM-Solver++ 2M': (times) => dpmSolverPlusPlus({ times }),
+  'flow DPM-Solver++ 3M': (times) => dpmSolverPlusPlus({ times, order: 3 }),
+};
+
+const rows = golden<{ rows: Row[] }>('samplers').rows.filter(({ name }) => name in SAMPLERS);
+const { rows: flowRows } = golden<{ rows: Row[] }>('flow');
+
+test('the golden files have four rows of each of ten samplers, and ten of flows', () => {
+  expect(rows.length).toBe(40);
+  expect(flowRows.map(({ name }) => name in FLOW)).toEqual(new Array(10).fill(true));
 });
 
-onEachBackend(() => {
-  for (const row of mine) {
-    const predicts = row.config.prediction_type === 'epsilon' ? 'epsilon' : 'v';
-    test(`${row.name}, ${predicts}, ${row.inference_steps} steps, ends where diffusers ends`, async () => {
-      const spacing = SPACINGS[row.config.timestep_spacing ?? ''];
-      const steps = spacing && (`${spacing}${row.inference_steps}` as const);
-      const kept = steps ? respace(schedule, steps) : keep(row.timesteps.toReversed());
-      expect(Array.from(kept.timesteps).toReversed()).toEqual(row.timesteps);
+/** Where the run ends, against the row. */
+async function expectRow(row: Row, { sampler, reverse, scale = 1 }: Said): Promise<void> {
+  const x = tf.tidy(() => tf.mul(tf.tensor(xT, [4, 192]), scale));
+  const x0 = await finish(sampler(reverse, x, { rng: constantNoise(0) }));
+  const values = Array.from(x0.dataSync());
+  expectAllClose(values.slice(0, 12), row.x_final_first12, { relative: 1e-5, absolute: 1e-6 });
+  expectAllClose(
+    values.reduce((sum, value) => sum + Math.abs(value), 0),
+    row.sum_abs,
+    { relative: 1e-5 },
+  );
+  expectAllClose(values[0]! / xT[0]!, row.ratio_to_xT, { relative: 1e-5 });
+  tf.dispose([x, x0]);
+}
 
-      const x = tf.tensor(xT, [4, 192]);
-      const sampler = samplers[row.name]!(steps ? { steps } : {});
-      const process = exactProcess(schedule, 0.25, predicts);
-      const reverse = steps ? process : reverseProcess({ ...process, forward: gaussianDiffusion(kept) });
-      const x0 = await finish(sampler(reverse, x, { rng: zeroNoise }));
-      const values = Array.from(x0.dataSync());
-      expectAllClose(values.slice(0, 12), row.x_final_first12, { relative: 1e-5, absolute: 1e-6 });
-      expectAllClose(
-        values.reduce((sum, value) => sum + Math.abs(value), 0),
-        row.sum_abs,
-        { relative: 1e-5 },
-      );
-      expectAllClose(values[0]! / xT[0]!, row.ratio_to_xT, { relative: 1e-5 });
-      tf.dispose([x, x0]);
+onEachBackend(() => {
+  for (const row of rows) {
+    const predicts = PREDICTS[row.config.prediction_type!]!;
+    test(`${row.name}, ${predicts.name}, ${row.inference_steps} steps, ends where diffusers ends`, async () => {
+      await expectRow(row, SAMPLERS[row.name]!(row, predicts));
     });
+  }
+
+  describe('of rectified flow', () => {
+    for (const row of flowRows) {
+      const { shift = 1 } = row.config;
+      test(`${row.name}, shift ${shift}, ${row.inference_steps} steps, ends where diffusers ends`, async () => {
+        const sigmas = [...new Set(row.sigmas!)];
+        const straight = exactProcess(rectified(), flowPrediction);
+        await expectRow(row, { sampler: FLOW[row.name]!(times(sigmas)), reverse: straight });
+        if (shift === 1) return;
+        // The same levels where time runs as the row's does: σ = s t/(1 + (s − 1) t).
+        const shifted: Times = (on) => times(sigmas.map((s) => on.timeOf(2 * Math.log((1 - s) / s))))(on);
+        const reverse = exactProcess(rectified({ shift }), flowPrediction);
+        await expectRow(row, { sampler: FLOW[row.name]!(shifted), reverse });
+      });
+    }
+  });
+});
+
+test('the time lists that diffusers spaces as ours do are the same', () => {
+  for (const { name, inference_steps, timesteps } of rows) {
+    const list = {
+      'DDIM eta 0': leading,
+      'ancestral (DDPM), zero noise': leading,
+      'DDIM eta 0 trailing': trailing,
+    }[name];
+    if (list !== undefined)
+      expect(Array.from(list(inference_steps)(schedule).slice(0, -1))).toEqual(timesteps);
   }
 });

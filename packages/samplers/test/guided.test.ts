@@ -1,150 +1,246 @@
-import { gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { reverseProcess } from '@diffusion-ts/reverse-process';
-import { linear } from '@diffusion-ts/schedules';
-import { type Denoiser, rng } from '@diffusion-ts/tensor';
+import {
+  epsilonPrediction,
+  type Prediction,
+  reverseProcess,
+  vPrediction,
+} from '@diffusion-ts/reverse-process';
+import { linear, trailing } from '@diffusion-ts/schedules';
+import { type Condition, type Denoiser, finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ddim, guided } from '../src/index.js';
-import { exact, finish } from './gaussian-data.js';
+import { product, sum, toBatch, toTensor } from './batch.js';
+import { eventually } from './conformance.js';
+import { NOISE, SHAPE, skewed } from './mixing-data.js';
+import { end, record } from './running.js';
 
-const noClass = 3;
+const MIX = [
+  [1, -0.5],
+  [0.25, 2],
+];
 
-/** Says `label` in every element. */
-const sayLabel: Denoiser = (xt, _t, condition) =>
-  tf.add(tf.zerosLike(xt), tf.reshape(tf.cast(condition!.labels!, 'float32'), [-1, 1]));
+/** Mixes the elements of an example, and adds a function of what each is told: of the time, its label and its image. */
+const mixing: Denoiser = (xt, told, condition) =>
+  tf.tidy(() => {
+    const { label, image } = condition!;
+    const mixed = tf.matMul(xt as tf.Tensor2D, tf.tensor2d(MIX));
+    const each = tf.add(tf.mul(told, 0.01), tf.add(tf.cast(label!, 'float32'), tf.sum(image!, 1)));
+    return tf.add(mixed, tf.mul(tf.expandDims(each, 1), tf.tensor2d([[1, -2]])));
+  });
+
+/** The same on the host, for one example. */
+function mixed(x: readonly number[], told: number, label: number, image: readonly number[]): number[] {
+  const each = told * 0.01 + label + image.reduce((total, value) => total + value, 0);
+  return product([x], MIX)[0]!.map((value, k) => value + each * (k === 0 ? 1 : -2));
+}
+
+const X = [
+  [0.5, -1],
+  [2, 0.25],
+  [-0.75, 1.5],
+];
+const TOLD = [5, 40, 300];
+const LABELS = [0, 2, 1];
+const IMAGES = [
+  [0.1, 0.2],
+  [-0.4, 0.3],
+  [0.6, 0.5],
+];
+const NONE = 3;
+
+/** What is asked about those three, freed with the tidy around it. */
+function question(): [tf.Tensor, tf.Tensor1D, Condition] {
+  const label = tf.tensor1d(LABELS, 'int32');
+  return [tf.tensor2d(X), tf.tensor1d(TOLD), { label, image: tf.tensor2d(IMAGES) }];
+}
+
+function withoutLabel(): Condition {
+  return { label: tf.tensor1d([NONE], 'int32') };
+}
 
 onEachBackend(() => {
-  test('the output is (1 + w) · conditional − w · unconditional', () => {
+  test('the output is (1 + w) · conditional − w · free, example by example', () => {
+    for (const scale of [-1, -0.3, 0.5, 4]) {
+      tf.tidy(() => {
+        const output = guided(mixing, { scale, empty: withoutLabel() })(...question()) as tf.Tensor;
+        const expected = X.map((x, i) => {
+          const conditional = mixed(x, TOLD[i]!, LABELS[i]!, IMAGES[i]!);
+          // What `empty` does not name is told in both halves.
+          const free = mixed(x, TOLD[i]!, NONE, IMAGES[i]!);
+          return conditional.map((c, k) => (1 + scale) * c - scale * free[k]!);
+        });
+        expectAllClose(output, expected.flat(), { absolute: 1e-5 });
+      });
+    }
+  });
+
+  test('several tensors can be hidden at once, each of its own shape and type', () => {
     tf.tidy(() => {
-      const xt = tf.zeros([3, 2]);
-      const t = tf.tensor1d([5, 5, 5], 'int32');
-      const labels = tf.tensor1d([0, 2, noClass], 'int32');
-      for (const scale of [-1, 0, 0.5, 4]) {
-        const output = guided(sayLabel, { scale, unconditional: noClass })(xt, t, { labels });
-        const expected = [0, 2, 3].map((label) => (1 + scale) * label - scale * noClass);
-        expectAllClose(
-          output,
-          expected.flatMap((value) => [value, value]),
-        );
-      }
+      const empty = { ...withoutLabel(), image: tf.tensor2d([[-9, 1]]) };
+      const output = guided(mixing, { scale: 1, empty })(...question()) as tf.Tensor;
+      const expected = X.map((x, i) => {
+        const free = mixed(x, TOLD[i]!, NONE, [-9, 1]);
+        return mixed(x, TOLD[i]!, LABELS[i]!, IMAGES[i]!).map((c, k) => 2 * c - free[k]!);
+      });
+      expectAllClose(output, expected.flat(), { absolute: 1e-5 });
     });
   });
 
   test('both halves are evaluated at once, in a batch of twice the size', () => {
-    const seen: number[][] = [];
-    const network: Denoiser = (xt, t, condition) => {
-      seen.push([...xt.dataSync()], [...t.dataSync()], [...condition!.labels!.dataSync()]);
-      return xt;
-    };
     tf.tidy(() => {
-      const labels = tf.tensor1d([1, 0], 'int32');
-      guided(network, { scale: 1, unconditional: noClass })(
-        tf.tensor2d([[7], [8]]),
-        tf.tensor1d([4, 9], 'int32'),
-        {
-          labels,
-        },
-      );
+      const seen: unknown[] = [];
+      const network: Denoiser = (xt, told, condition) => {
+        seen.push(
+          toBatch(xt),
+          [...told.dataSync()],
+          [...condition!.label!.dataSync()],
+          toBatch(condition!.image!),
+        );
+        return xt;
+      };
+      guided(network, { scale: 1, empty: withoutLabel() })(...question());
+      const rounded = IMAGES.map((image) => image.map(Math.fround));
+      expect(seen).toEqual([
+        [...X, ...X],
+        [...TOLD, ...TOLD],
+        [...LABELS, NONE, NONE, NONE],
+        [...rounded, ...rounded],
+      ]);
     });
-    expect(seen).toEqual([
-      [7, 8, 7, 8],
-      [4, 9, 4, 9],
-      [1, 0, noClass, noClass],
-    ]);
   });
 
   test('a learned variance is that of the conditional half, unguided', () => {
-    const network: Denoiser = (xt, t, condition) =>
-      tf.concat([sayLabel(xt, t, condition), sayLabel(xt, t, condition)], -1);
     tf.tidy(() => {
-      const labels = tf.tensor1d([1], 'int32');
-      const output = guided(network, { scale: 2, unconditional: noClass })(
-        tf.zeros([1, 2]),
-        tf.tensor1d([0], 'int32'),
-        { labels },
+      const network: Denoiser = (...asked) => {
+        const prediction = mixing(...asked) as tf.Tensor;
+        return tf.concat([prediction, tf.mul(prediction, 10)], -1);
+      };
+      const output = toBatch(
+        guided(network, { scale: 2, empty: withoutLabel() })(...question()) as tf.Tensor,
       );
-      expectAllClose(output, [1 * 3 - 2 * 3, 1 * 3 - 2 * 3, 1, 1]);
+      output.forEach((row, i) => {
+        const conditional = mixed(X[i]!, TOLD[i]!, LABELS[i]!, IMAGES[i]!);
+        const free = mixed(X[i]!, TOLD[i]!, NONE, IMAGES[i]!);
+        const expected = [...sum([3, [conditional]], [-2, [free]])[0]!, ...conditional.map((c) => 10 * c)];
+        expectAllClose(row, expected, { absolute: 1e-4 });
+      });
     });
   });
 
-  test('guiding ε and guiding v are the same thing', () => {
+  test('guiding ε and guiding v are the same thing', async () => {
     const schedule = linear({ steps: 50 });
-    // Two unit-variance Gaussians of means −1 and 1 are the classes; their exact ε̂ given the label, and without.
-    const parts = (
-      xt: tf.Tensor,
-      t: tf.Tensor1D,
-      labels: tf.Tensor1D,
-    ): { x0: tf.Tensor; epsilon: tf.Tensor } => {
-      const alphaBar = schedule.alphaBars[t.dataSync()[0]!]!;
-      const { x0OfXt, epsilonOfXt } = exact(alphaBar, 1);
-      const mean = tf.reshape(tf.sub(tf.cast(labels, 'float32'), 1), [-1, 1]);
-      const centred = tf.sub(xt, tf.mul(Math.sqrt(alphaBar), mean));
-      return { x0: tf.add(mean, tf.mul(x0OfXt, centred)), epsilon: tf.mul(epsilonOfXt, centred) };
+    const process = (predicts: Prediction, empty: Condition): ReturnType<typeof reverseProcess> => {
+      const plain = skewed.process(schedule, predicts);
+      return reverseProcess({ ...plain, denoiser: guided(plain.denoiser, { scale: 1.5, empty }) });
     };
-    const networks: Record<'epsilon' | 'v', Denoiser> = {
-      epsilon: (xt, t, condition) => parts(xt, t, condition!.labels!).epsilon,
-      v: (xt, t, condition) => {
-        const { x0, epsilon } = parts(xt, t, condition!.labels!);
-        const alphaBar = schedule.alphaBars[t.dataSync()[0]!]!;
-        return tf.sub(tf.mul(Math.sqrt(alphaBar), epsilon), tf.mul(Math.sqrt(1 - alphaBar), x0));
-      },
-    };
-    tf.tidy(() => {
-      const xt = rng(1).normal([2, 4]);
-      const t = tf.tensor1d([30, 30], 'int32');
-      const labels = tf.tensor1d([0, 2], 'int32');
-      const [ofEpsilon, ofV] = (['epsilon', 'v'] as const).map((predicts) =>
-        reverseProcess({
-          forward: gaussianDiffusion(schedule),
-          denoiser: guided(networks[predicts], { scale: 1.5, unconditional: 1 }),
-          predicts,
-          variance: 'fixedSmall',
-        }).predict(xt, t, { labels }),
+    const empty = { factor: tf.tensor1d([0.3]) };
+    const ofEpsilon = await record(ddim({ times: trailing(8) }), process(epsilonPrediction, empty), NOISE);
+    const ofV = await record(ddim({ times: trailing(8) }), process(vPrediction, empty), NOISE);
+    expectAllClose(ofV.x0.flat(2), ofEpsilon.x0.flat(2), { relative: 1e-3, absolute: 1e-3 });
+    // It is (1 + w) x̂_0 − w x̂_0 without the condition.
+    ofV.x0.forEach((shown, step) => {
+      const at = ofV.from[step]!;
+      const expected = sum(
+        [2.5, skewed.x0(ofV.x[step]!, at, [1, 0.6, 1.4])],
+        [-1.5, skewed.x0(ofV.x[step]!, at, [0.3, 0.3, 0.3])],
       );
-      expectAllClose(ofV!.x0, ofEpsilon!.x0, { absolute: 1e-4 });
-      expectAllClose(ofV!.epsilon, ofEpsilon!.epsilon, { absolute: 1e-4 });
+      expectAllClose(shown.flat(), expected.flat(), { relative: 1e-4, absolute: 1e-4 });
     });
+    empty.factor.dispose();
   });
 
-  test('a sampler draws what the guided network of its reverse process says', async () => {
-    const reverse = reverseProcess({
-      forward: gaussianDiffusion(linear({ steps: 50 })),
-      denoiser: sayLabel,
-      predicts: 'x0',
-      variance: 'fixedSmall',
-    });
-    const labels = tf.tensor1d([0, 1, 2], 'int32');
-    const xT = rng(1).normal([3, 2]);
-    const steered = reverseProcess({
-      ...reverse,
-      denoiser: guided(reverse.denoiser, { scale: 1, unconditional: noClass }),
-    });
-    const x0 = await finish(ddim({ steps: 5 })(steered, xT, { rng: rng(2), condition: { labels } }));
-    expectAllClose(x0, [-3, -3, -1, -1, 1, 1]);
-    tf.dispose([labels, xT, x0]);
-  });
-
-  test('it leaves no tensor behind', async () => {
-    await expectNoLeak(() => {
-      const xt = tf.zeros([1, 2]);
-      const t = tf.tensor1d([0], 'int32');
-      const labels = tf.tensor1d([1], 'int32');
-      return [xt, t, labels, guided(sayLabel, { scale: 2, unconditional: noClass })(xt, t, { labels })];
-    });
-  });
-
-  test('without labels there is nothing to guide to, and it says so', () => {
-    const network = guided(sayLabel, { scale: 1, unconditional: noClass });
-    tf.tidy(() => {
-      expect(() => network(tf.zeros([1, 2]), tf.tensor1d([0], 'int32'))).toThrow(
-        /condition\.labels is missing/,
+  test('a network that answers later is guided to the same numbers, and leaves nothing behind', async () => {
+    const empty = withoutLabel();
+    await expectNoLeak(async () => {
+      const asked = question();
+      const [now, later] = [mixing, eventually(mixing)].map((network) =>
+        guided(network, { scale: 2, empty })(...asked),
       );
+      expect(later).toBeInstanceOf(Promise);
+      const answer = await later!;
+      expect(toBatch(answer)).toEqual(toBatch(now as tf.Tensor));
+      return [now, answer, asked[0], asked[1], asked[2]];
     });
+    tf.dispose(empty as tf.NamedTensorMap);
   });
 });
 
-test('a scale that is not finite and a label that is not whole are refused', () => {
-  expect(() => guided(sayLabel, { scale: Number.NaN, unconditional: 3 })).toThrow(/scale must be/);
-  expect(() => guided(sayLabel, { scale: 1, unconditional: 1.5 })).toThrow(/unconditional must be/);
+onEachBackend(() => {
+  test('a sampler draws what the guided network of its process says, at once or later', async () => {
+    const plain = skewed.process(linear({ steps: 50 }), vPrediction);
+    const empty = { factor: tf.tensor1d([0.5]) };
+    const run = (denoiser: Denoiser): ReturnType<typeof end> => {
+      const steered = { ...plain, denoiser: guided(denoiser, { scale: 1, empty }) };
+      return end(ddim({ times: trailing(5) }), steered, NOISE);
+    };
+    const reached = await run(plain.denoiser);
+    expect(await run(eventually(plain.denoiser))).toEqual(reached);
+    expect(reached).not.toEqual(await end(ddim({ times: trailing(5) }), plain, NOISE));
+    empty.factor.dispose();
+  });
+
+  test('a scale of 0 is the network itself', () => {
+    const empty = withoutLabel();
+    expect(guided(mixing, { scale: 0, empty })).toBe(mixing);
+    tf.dispose(empty as tf.NamedTensorMap);
+  });
+
+  for (const [what, network] of [
+    ['answers at once', mixing],
+    ['hands back its input', (xt) => xt],
+    ['fails', () => expect.fail('no network')],
+    ['fails later', eventually(() => expect.fail('no network'))],
+    ['returns too few channels', (xt) => tf.sum(xt, -1, true)],
+    ['returns too few channels later', eventually((xt) => tf.sum(xt, -1, true))],
+  ] satisfies (readonly [string, Denoiser])[]) {
+    test(`around a network that ${what} it leaves no tensor behind, and what it was given is whole`, async () => {
+      const empty = withoutLabel();
+      await expectNoLeak(async () => {
+        const asked = question();
+        const answer = await Promise.resolve()
+          .then(() => guided(network, { scale: 2, empty })(...asked))
+          .catch((error: unknown) => {
+            expect(what).toMatch(/fails|too few/);
+            expect(error).toBeInstanceOf(Error);
+          });
+        const given = [asked[0], asked[1], ...Object.values(asked[2]), ...Object.values(empty)];
+        expect(given.map(({ isDisposed }) => isDisposed)).not.toContain(true);
+        return [asked[0], asked[1], asked[2], answer ?? []];
+      });
+      tf.dispose(empty as tf.NamedTensorMap);
+    });
+  }
+
+  test('without a condition, or one that has what is hidden, there is nothing to guide to, and it says so', () => {
+    tf.tidy(() => {
+      const network = guided(mixing, { scale: 1, empty: withoutLabel() });
+      const [xt, told, { image }] = question();
+      expect(() => network(xt, told)).toThrow(TypeError);
+      expect(() => network(xt, told)).toThrow('condition is missing, and guidance needs one to guide to');
+      expect(() => network(xt, told, { image: image! })).toThrow(RangeError);
+      expect(() => network(xt, told, { image: image! })).toThrow('condition: "label" is missing');
+    });
+  });
+
+  test('in a run of a sampler a missing condition is said, and nothing is left', async () => {
+    const empty = { factor: tf.tensor1d([0.5]) };
+    const plain = skewed.process(linear({ steps: 50 }), vPrediction);
+    const steered = { ...plain, denoiser: guided(plain.denoiser, { scale: 1, empty }) };
+    const start = toTensor(NOISE, SHAPE);
+    const before = tf.memory().numTensors;
+    await expect(finish(ddim()(steered, start))).rejects.toThrow('condition is missing');
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose([start, empty.factor]);
+  });
+}, ['cpu']);
+
+test('a scale that is not finite and an empty condition that hides nothing are refused', () => {
+  const empty = { label: tf.tensor1d([NONE], 'int32') };
+  for (const scale of [Number.NaN, Number.POSITIVE_INFINITY])
+    expect(() => guided(mixing, { scale, empty })).toThrow(`scale must be a finite number, not ${scale}`);
+  expect(() => guided(mixing, { scale: 1, empty: {} })).toThrow(
+    'empty must hold what is told without a condition',
+  );
+  empty.label.dispose();
 });

@@ -56,27 +56,34 @@ export function mixingData(toX: Batch): MixingData {
       toX,
     );
 
-  const denoiser: MixingData['denoiser'] = (schedule, predicts) => (input, told, condition) =>
-    tf.tidy(() => {
-      const times = told.dataSync();
-      const factors = Array.from(condition!.factor!.dataSync());
-      const ofY: number[] = [];
-      const constant: number[] = [];
-      factors.forEach((factor, i) => {
-        const level = levelTold(schedule, predicts, times[i]!);
-        const { in: scale = 1 } = predicts.at(level, schedule);
-        for (let k = 0; k < MEANS.length; k++) {
-          const { mean, deviation } = component(factor, k);
-          const answer = said(schedule, predicts, level, deviation);
-          ofY.push(answer.ofXt / scale);
-          constant.push(answer.ofMean * mean);
-        }
+  const denoiser: MixingData['denoiser'] = (schedule, predicts) => {
+    /** The answers in y to an example with this factor at this time: what y is multiplied by, and what is added. */
+    const answers = (told: number, factor: number): { ofY: number[]; constant: number[] } => {
+      const level = levelTold(schedule, predicts, told);
+      const { in: scale = 1 } = predicts.at(level, schedule);
+      const all = MEANS.map((_, k) => {
+        const { mean, deviation } = component(factor, k);
+        const { ofXt, ofMean } = said(schedule, predicts, level, deviation);
+        return [ofXt / scale, ofMean * mean] as const;
       });
-      const size: [number, number] = [factors.length, MEANS.length];
-      const y = tf.matMul(tf.reshape(input, size), matrix(toY));
-      const answer = tf.add(tf.mul(y, tf.tensor2d(ofY, size)), tf.tensor2d(constant, size));
-      return tf.reshape(tf.matMul(answer, matrix(toX)), input.shape);
-    });
+      return { ofY: all.map(([ofY]) => ofY), constant: all.map(([, constant]) => constant) };
+    };
+    return (input, told, condition) =>
+      tf.tidy(() => {
+        const times = told.dataSync();
+        const known = new Map<string, ReturnType<typeof answers>>();
+        const each = Array.from(condition!.factor!.dataSync(), (factor, i) => {
+          const key = `${times[i]},${factor}`;
+          const found = known.get(key) ?? answers(times[i]!, factor);
+          known.set(key, found);
+          return found;
+        });
+        const y = tf.matMul(tf.reshape(input, [each.length, MEANS.length]), matrix(toY));
+        const scaled = tf.mul(y, matrix(each.map(({ ofY }) => ofY)));
+        const answer = tf.add(scaled, matrix(each.map(({ constant }) => constant)));
+        return tf.reshape(tf.matMul(answer, matrix(toX)), input.shape);
+      });
+  };
 
   return {
     toX,
@@ -143,12 +150,7 @@ export function seen({ alpha, sigma }: NoiseLevel, deviation: number): { x0: Aff
 }
 
 /** F = (x_0 − skip x_t)/out, as (1 − α skip)/out x_0 − σ skip/out ε, which keeps its digits where `out` is small. */
-function said(
-  schedule: NoiseSchedule,
-  predicts: Prediction,
-  level: NoiseLevel,
-  deviation: number,
-): Affine {
+function said(schedule: NoiseSchedule, predicts: Prediction, level: NoiseLevel, deviation: number): Affine {
   const { skip, out } = predicts.at(level, schedule);
   const { x0, epsilon } = seen(level, deviation);
   const [ofX0, ofEpsilon] = [(1 - level.alpha * skip) / out, (-level.sigma * skip) / out];
@@ -168,5 +170,5 @@ export function levelTold(schedule: NoiseSchedule, { name }: Prediction, told: n
 }
 
 function matrix(rows: Batch): tf.Tensor2D {
-  return tf.tensor2d(rows.map((row) => [...row]));
+  return tf.tensor2d(rows.flat(), [rows.length, rows[0]!.length]);
 }

@@ -2,6 +2,7 @@ import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { type NoiseLevel, type NoiseSchedule, type Times, times } from '@diffusion-ts/schedules';
 import type { Rng } from '@diffusion-ts/tensor';
+import { expectAllClose } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sampler, SamplerOptions } from '../src/index.js';
 import { type Batch, toBatch, toTensor } from './batch.js';
@@ -39,9 +40,23 @@ export async function record<D extends Distribution = Gaussian>(
   return { ...shown, end };
 }
 
+/** Asserts that every step of a run went where it is expected to. */
+export function expectSteps(
+  { x, x0, from, to, end }: Recorded,
+  expected: (step: { x: Batch; x0: Batch; from: NoiseLevel; to: NoiseLevel; index: number }) => Batch,
+  tolerance: { relative?: number; absolute?: number } = {},
+): void {
+  [...x.slice(1), end].forEach((next, index) => {
+    const step = { x: x[index]!, x0: x0[index]!, from: from[index]!, to: to[index]!, index };
+    expectAllClose(next.flat(), expected(step).flat(), { relative: 1e-4, absolute: 1e-5, ...tolerance });
+  });
+}
+
 /** Where a sampler ends. */
-export async function end(...run: Parameters<typeof record>): Promise<Batch> {
-  return (await record(...run)).end;
+export async function end<D extends Distribution = Gaussian>(
+  ...run: Parameters<typeof record<D>>
+): Promise<Batch> {
+  return (await record<D>(...run)).end;
 }
 
 /** The levels that a list of times visits, the data last. */

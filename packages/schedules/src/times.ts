@@ -84,7 +84,7 @@ export function linspace(n: number): Times {
   return discrete(n, (steps) => {
     if (n === 1) return [steps - 1];
     const stride = (steps - 1) / (n - 1);
-    return Array.from({ length: n }, (_, i) => roundHalfToEven(i === n - 1 ? steps - 1 : i * stride));
+    return Array.from({ length: n }, (_, i) => roundHalfToEven(i * stride));
   });
 }
 
@@ -136,7 +136,7 @@ function sectioned(steps: number, counts: readonly number[]): number[] {
  * `sigmaMin`, by default the schedule's own bounds. A schedule that ends in pure noise, where σ/α is infinite, starts there
  * and takes its other steps from the finite levels.
  * @throws RangeError if `steps` is not a whole number from 1 up, an option is not positive or sigmaMin > sigmaMax and,
- * when called, if the schedule never gets as noisy as sigmaMax.
+ * when called, if the schedule never gets as noisy as sigmaMax or there is no room for several levels.
  */
 export function karras({
   steps,
@@ -166,7 +166,7 @@ export function karras({
  * n noise levels evenly spaced in log-SNR, from the schedule's noisiest to its least noise (Lu et al. 2022, section 3.3).
  * A schedule that ends in pure noise, where the log-SNR is infinite, starts there and takes its other steps from the
  * finite levels.
- * @throws RangeError if n is not a whole number from 1 up.
+ * @throws RangeError if n is not a whole number from 1 up or (when called) above 1 where the schedule has a single level.
  */
 export function logSnrSpaced(n: number): Times {
   checkCount('n', n);
@@ -251,7 +251,7 @@ export function startingAt(t: number, list: Times): Times {
       least,
       end: t,
       level: (at) => schedule.level(at),
-      timeOf: (logSnr) => Math.min(schedule.timeOf(logSnr), t),
+      timeOf: (logSnr) => schedule.timeOf(logSnr),
     };
     return Float64Array.from([t, ...list(shorter).filter((at) => at < t)]);
   };

@@ -1,6 +1,7 @@
 import { expectAllClose } from '@diffusion-ts/testing';
 import { describe, expect, it } from 'vitest';
 import {
+  continuous,
   every,
   karras,
   leading,
@@ -120,7 +121,9 @@ describe('logSnrSpaced', () => {
   });
 
   it('starts from pure noise where the schedule ends there, then has n − 1 finite levels', () => {
-    for (const schedule of [rescaleToZeroTerminalSnr(linear({ steps: 1000 })), rectified()]) {
+    // The last ends at a log-SNR of −75, which is pure noise to float32.
+    const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));
+    for (const schedule of [rescaleToZeroTerminalSnr(linear({ steps: 1000 })), rectified(), cosine]) {
       const list = logSnrSpaced(6)(schedule);
       expect([list[0], list[5]]).toEqual([schedule.end, schedule.least]);
       const { logSnr } = schedule.level(schedule.least);

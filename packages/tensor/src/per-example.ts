@@ -26,7 +26,7 @@ export function checkPerExample(name: string, t: PerExample, likeName: string, x
       `${name} must be a number, or a Float64Array of one for each example, not ${described(t)}`,
     );
   }
-  if (x.rank < 1 || t.length !== x.shape[0]) {
+  if (t.length !== x.shape[0]) {
     throw new RangeError(
       `${name} must have one number for each example of ${likeName}: ${t.length} came for ${likeName} of shape [${x.shape}]`,
     );

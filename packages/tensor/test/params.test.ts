@@ -1,7 +1,7 @@
 import { onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { countParams, disposeParams, mapParams, zipParams } from '../src/index.js';
+import { checkParams, countParams, disposeParams, mapParams, mismatch, zipParams } from '../src/index.js';
 
 onEachBackend(() => {
   it('maps and zips by name, in the order of insertion', () => {
@@ -32,5 +32,27 @@ onEachBackend(() => {
     const b = { x: tf.scalar(1), y: tf.scalar(1) };
     expect(() => zipParams(a, b, tf.add)).toThrow(new RangeError('params: "y" is in the second tree only'));
     expect(() => zipParams(b, a, tf.add)).toThrow(new RangeError('params: "y" is in the first tree only'));
+  });
+
+  it('finds nothing that keeps a tree from having the names and shapes it has, in whatever order', () => {
+    const params = { weight: tf.zeros([3, 4]), bias: tf.zeros([4]), scale: tf.scalar(1) };
+    const shapes = { scale: [], bias: [4], weight: [3, 4] };
+    expect(mismatch(params, shapes)).toBe(undefined);
+    expect(() => checkParams('params', params, shapes)).not.toThrow();
+    expect(mismatch({}, {})).toBe(undefined);
+  });
+
+  it.each([
+    ['"bias" is missing', { weight: [3, 4] }],
+    ['"weight" must have shape [3,4], not [4,3]', { weight: [4, 3], bias: [4] }],
+    ['"bias" must have shape [4], not []', { weight: [3, 4], bias: [] }],
+    ['"gain" is not among those expected', { weight: [3, 4], bias: [4], gain: [1] }],
+  ])('says what keeps it from that: %s', (problem, shapes: Record<string, number[]>) => {
+    const params = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.zeros(shape)]));
+    const expected = { weight: [3, 4], bias: [4] };
+    expect(mismatch(params, expected)).toBe(problem);
+    expect(() => checkParams('the averaged weights', params, expected)).toThrow(
+      new RangeError(`the averaged weights: ${problem}`),
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import { expect, it } from 'vitest';
-import { type Rng, rng } from '../src/index.js';
+import { philox, type Rng, rng } from '../src/index.js';
 
 // Pinned when first drawn: a change here changes every run that anyone has seeded.
 const pinned = [-0.9701898097991943, 0.19401895999908447, -1.635977864265442, 0.09053567796945572];
@@ -101,6 +101,60 @@ onEachBackend(() => {
 
   it('leaves no tensor behind', () =>
     expectNoLeak(() => [rng(1).normal([3, 2]), rng(1).uniform([3]), rng(1).fork('x').integers([], 5)]));
+});
+
+// Pinned when first drawn, as above.
+const pinnedDoubles = [0.6129598801477738, 0.2612414769172763, 0.6089577002989808];
+
+it('draws doubles that the seed alone determines, bit for bit', () => {
+  expect([...rng(42).doubles(3)]).toEqual(pinnedDoubles);
+});
+
+it('gives the i-th double the same bits whatever the count, and from whichever row it starts', () => {
+  const all = rng(7).doubles(50);
+  expect(rng(7).doubles(3)).toEqual(all.slice(0, 3));
+  expect(rng(7).rows(20).doubles(30)).toEqual(all.slice(20));
+});
+
+it('never repeats a draw of doubles, nor one of another kind', () => {
+  const source = rng(1);
+  const draws = [source.doubles(2), source.doubles(2), rng(1).fork('x').doubles(2), rng(2).doubles(2)];
+  expect(new Set(draws.map(String)).size).toBe(4);
+});
+
+it('draws doubles that are whole multiples of 2⁻⁵³ in [0, 1), of 53 bits each as often 0 as 1', () => {
+  const n = 20_000;
+  const ones = new Array<number>(53).fill(0);
+  for (const x of rng(5).doubles(n)) {
+    expect(x >= 0 && x < 1).toBe(true);
+    let bits = BigInt(x * 2 ** 53);
+    expect(Number(bits)).toBe(x * 2 ** 53);
+    for (let i = 0; i < 53; i++, bits >>= 1n) ones[i]! += Number(bits & 1n);
+  }
+  // Five standard errors of a binomial of n halves.
+  for (const count of ones) expect(Math.abs(count - n / 2)).toBeLessThan(5 * Math.sqrt(n / 4));
+});
+
+it('draws doubles of mean 1/2 and variance 1/12, that do not go with the one before', () => {
+  const n = 100_000;
+  const x = rng(3).doubles(n);
+  const average = (f: (v: number, i: number) => number) => x.reduce((sum, v, i) => sum + f(v, i), 0) / n;
+  expect(Math.abs(average((v) => v) - 0.5)).toBeLessThan(5 * Math.sqrt(1 / 12 / n));
+  expect(Math.abs(average((v) => (v - 0.5) ** 2) - 1 / 12)).toBeLessThan(5 * Math.sqrt(1 / 180 / n));
+  expect(Math.abs(average((v, i) => (v - 0.5) * ((x[i - 1] ?? 0.5) - 0.5)))).toBeLessThan(
+    5 / 12 / Math.sqrt(n),
+  );
+});
+
+it('makes a double of the first two words of its row’s stream: 27 bits of one, then 26 of the other', () => {
+  const words = new Uint32Array(4);
+  philox(words, 0, 4, 0, 0, 9, 0);
+  const [first, second] = words;
+  expect(rng(9).doubles(5)[4]).toBe(Number((BigInt(first! >>> 5) << 26n) | BigInt(second! >>> 6)) / 2 ** 53);
+});
+
+it('draws no doubles where none are asked for', () => {
+  expect(rng(0).doubles(0)).toEqual(new Float64Array(0));
 });
 
 it('refuses a seed that is not a whole number', () => {

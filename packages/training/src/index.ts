@@ -16,6 +16,7 @@ export { logNormalSigma } from './log-normal-sigma.js';
 export { logitNormalTimes } from './logit-normal-times.js';
 export type { Quartiles } from './loss-by-quartile.js';
 export { NonFiniteError } from './non-finite-error.js';
+export type { NormalOptions } from './normals.js';
 export type { Optimizer, OptimizerResult, OptimizerStep, Slots } from './optimizer.js';
 export { stratifiedTimes } from './stratified-times.js';
 export type { LossHistory, TimeDraw, TimeSampler } from './time-sampler.js';

@@ -1,9 +1,27 @@
 import type { Rng } from '@diffusion-ts/tensor';
 
-/** Standard normal numbers on the host, one from the stream of each row. */
-export function normals(rng: Rng, count: number): Float64Array {
-  const z = rng.normal([count]);
-  const values = Float64Array.from(z.dataSync());
-  z.dispose();
-  return values;
+export interface NormalOptions {
+  readonly mean?: number;
+  /** Positive. */
+  readonly deviation?: number;
+}
+
+/**
+ * Draws of N(mean, deviation²) on the host, each from the stream of its row.
+ * @throws RangeError if the mean is no number or the deviation is not positive.
+ */
+export function normals({
+  mean,
+  deviation,
+}: Required<NormalOptions>): (rng: Rng, count: number) => Float64Array {
+  if (!Number.isFinite(mean)) throw new RangeError(`mean must be a number, not ${mean}`);
+  if (!(deviation > 0 && deviation < Infinity)) {
+    throw new RangeError(`deviation must be a positive number, not ${deviation}`);
+  }
+  return (rng, count) => {
+    const z = rng.normal([count]);
+    const values = Float64Array.from(z.dataSync(), (one) => mean + deviation * one);
+    z.dispose();
+    return values;
+  };
 }

@@ -131,10 +131,10 @@ onEachBackend(() => {
     );
   });
 
-  test('a run with an optimizer of its own and no average ends with the same bytes', () => {
-    const { ema: _, ...rest } = options();
-    return expectExactResume(init, { ...rest, optimizer: momentum(0.9) }, 3, ['velocity']);
-  });
+  for (const ema of [undefined, halfLife({ images: 100 })]) {
+    test(`a run with an optimizer of its own and ${ema ? 'an' : 'no'} average ends with the same bytes`, () =>
+      expectExactResume(init, { ...options(), optimizer: momentum(0.9), ema }, 3, ['velocity']));
+  }
 
   test('a run in continuous time ends with the same bytes: EDM, its times and its preconditioning', () => {
     const edm = mlp({ dimensions: 2, hidden: 16, layers: 2, timeFeatures: 8 });

@@ -1,67 +1,54 @@
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import { simple } from '@diffusion-ts/losses';
-import { reverseProcess } from '@diffusion-ts/reverse-process';
+import { epsilonPrediction, fixedSmall, reverseProcess } from '@diffusion-ts/reverse-process';
 import { linear } from '@diffusion-ts/schedules';
-import { rng } from '@diffusion-ts/tensor';
+import { mapExamples, perExampleTensor, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import {
+  adamW,
   constantDecay,
-  constantRate,
   cosineDecay,
   disposeState,
-  importanceTimesteps,
+  importanceTimes,
   initialState,
   NonFiniteError,
-  type ReverseOf,
   type StepRecord,
-  stratifiedTimesteps,
+  stratifiedTimes,
   type TrainBatch,
   type TrainOptions,
-  type TrainState,
   train,
   warmedUpDecay,
 } from '../src/index.js';
-import { classes, numbersOf, toyBatches, toyParams, toyReverse } from './toy.js';
+import {
+  classes,
+  disposeBatch,
+  forward,
+  noClass,
+  numbersOf,
+  records,
+  through,
+  toyBatches,
+  toyOptions,
+  toyParams,
+} from './toy.js';
 
-function toyOptions(state: TrainState, options: Partial<TrainOptions> = {}): TrainOptions {
-  return {
-    state,
-    reverse: toyReverse,
-    loss: simple(),
-    batches: toyBatches(8),
-    rng: rng(5),
-    steps: 5,
-    learningRate: constantRate(0.01),
-    ...options,
-  };
-}
-
-/** Runs to the end; the records without their states. */
-async function finish(options: TrainOptions): Promise<Omit<StepRecord, 'state'>[]> {
-  const records: Omit<StepRecord, 'state'>[] = [];
-  for await (const { state, ...record } of train(options)) {
-    expect(state).toBe(options.state);
-    records.push(record);
-  }
-  return records;
-}
+type Loss = TrainOptions['loss'];
 
 onEachBackend(() => {
   test('training a factor for each timestep on Gaussian data finds the exact denoiser', async () => {
     const schedule = linear({ steps: 10, start: 0.01, end: 0.5 });
     const s = 0.5;
-    const reverse: ReverseOf = (params) =>
+    const reverse: TrainOptions['reverse'] = (params) =>
       reverseProcess({
         forward: gaussianDiffusion(schedule),
-        denoiser: (xt, t) =>
-          tf.mul(
-            xt,
-            tf.matMul(tf.cast(tf.oneHot(t, 10), 'float32') as tf.Tensor2D, params.factors as tf.Tensor2D),
-          ),
-        predicts: 'epsilon',
-        variance: 'fixedSmall',
+        denoiser: (xt, told) => {
+          const oneHot = tf.cast(tf.oneHot(tf.cast(told, 'int32'), 10), 'float32');
+          return tf.mul(xt, tf.matMul(oneHot as tf.Tensor2D, params.factors as tf.Tensor2D));
+        },
+        predicts: epsilonPrediction,
+        variance: fixedSmall,
       });
     const state = initialState({ factors: tf.ones([10, 1]) });
     const options: TrainOptions = {
@@ -81,14 +68,15 @@ onEachBackend(() => {
       rng: rng(2),
       steps: 250,
       learningRate: cosineDecay({ rate: 0.1, steps: 250 }),
-      betas: [0.9, 0.99],
-      timesteps: stratifiedTimesteps(),
+      optimizer: adamW({ betas: [0.9, 0.99] }),
+      times: stratifiedTimes(),
       ema: constantDecay(0.9),
     };
-    await finish(options);
-    // ε̂ = σ/(ᾱ s² + σ²) x_t is the least-squares factor.
-    const exact = Array.from(schedule.alphaBars, (alphaBar) => {
-      return Math.sqrt(1 - alphaBar) / (alphaBar * s ** 2 + 1 - alphaBar);
+    await records(options);
+    // ε̂ = σ/(α² s² + σ²) x_t is the least-squares factor.
+    const exact = Array.from({ length: 10 }, (_, t) => {
+      const { alpha, sigma } = schedule.level(t);
+      return sigma / (alpha ** 2 * s ** 2 + sigma ** 2);
     });
     expectAllClose(state.ema!.factors!, exact, { absolute: 0.02 });
     disposeState(state);
@@ -96,19 +84,23 @@ onEachBackend(() => {
 
   test('a record holds the mean loss, the loss by quartile, the gradient norm and the rate of its step', async () => {
     const state = initialState(toyParams());
-    const loss: TrainOptions['loss'] = (reverse, x0, t, noise, condition) => {
-      const { perExample } = simple()(reverse, x0, t, noise, condition);
-      return { perExample: tf.add(perExample, tf.mul(t, 10)) as tf.Tensor1D };
+    const loss: Loss = (context) => {
+      const { perExample } = simple()(context);
+      const tens = perExampleTensor(
+        mapExamples(context.t, (t) => 10 * t),
+        8,
+      );
+      return { perExample: tf.add(perExample, tens) as tf.Tensor1D };
     };
     // The first eighth of the schedule only: quarters 1 to 3 stay empty.
-    const timesteps: TrainOptions['timesteps'] = {
-      draw: (_, size) => ({ t: new Int32Array(size).fill(3), weights: new Float32Array(size).fill(2) }),
+    const times: TrainOptions['times'] = {
+      draw: (_, size) => ({ t: new Float64Array(size).fill(3), weights: new Float64Array(size).fill(2) }),
     };
     const options = toyOptions(state, {
       loss,
-      timesteps,
+      times,
       learningRate: (step) => 0.01 / (step + 1),
-      maxGradNorm: 1e-3,
+      optimizer: adamW({ maxGradNorm: 1e-3 }),
     });
     const run = train(options);
     const first = (await run.next()).value as StepRecord;
@@ -125,40 +117,40 @@ onEachBackend(() => {
 
   test('importance sampling remembers the unweighted losses of every step, and a refused step leaves no trace', async () => {
     const state = initialState(toyParams());
-    const sampler = importanceTimesteps();
+    const sampler = importanceTimes();
     const observed: number[] = [];
-    const timesteps: TrainOptions['timesteps'] = {
-      draw: (...inputs) => ({ ...sampler.draw(...inputs), weights: new Float32Array(8).fill(0.5) }),
-      observe: (history, count, t, losses) => {
+    const times: TrainOptions['times'] = {
+      draw: (...inputs) => ({ ...sampler.draw(...inputs), weights: new Float64Array(8).fill(0.5) }),
+      observe: (history, schedule, t, losses) => {
+        expect(schedule).toBe(forward.schedule);
         observed.push(...Array.from(losses));
-        sampler.observe!(history, count, t, losses);
+        sampler.observe!(history, schedule, t, losses);
       },
     };
-    const records = await finish(toyOptions(state, { timesteps, steps: 3 }));
+    const three = await records(toyOptions(state, { times, steps: 3 }));
     expect(state.lossHistory.flat().toSorted()).toEqual(observed.toSorted());
     expect(observed.length).toBe(24);
     const mean = observed.slice(16).reduce((sum, loss) => sum + loss, 0) / 8;
-    expect(records[2]!.loss).toBeCloseTo(0.5 * mean, 6);
+    expect(three[2]!.loss).toBeCloseTo(0.5 * mean, 6);
 
-    const bad: TrainOptions['loss'] = (...inputs) => ({
-      perExample: tf.mul(simple()(...inputs).perExample, Infinity) as tf.Tensor1D,
+    const bad: Loss = (context) => ({
+      perExample: tf.mul(simple()(context).perExample, Infinity) as tf.Tensor1D,
     });
-    await expect(finish(toyOptions(state, { timesteps, loss: bad }))).rejects.toThrow(NonFiniteError);
+    await expect(records(toyOptions(state, { times, loss: bad }))).rejects.toThrow(NonFiniteError);
     expect(state.lossHistory.flat().length).toBe(24);
     disposeState(state);
   });
 
   test('the first AdamW step moves each weight by the rate against the sign of its gradient', async () => {
     const state = initialState({ w: tf.tensor1d([2, -3]) });
-    const loss: TrainOptions['loss'] = (reverse, x0, t, noise) => {
-      const { prediction } = reverse.network(x0, t);
-      return { perExample: tf.mean(tf.add(prediction, tf.mul(noise, 0)), 1) as tf.Tensor1D };
+    const loss: Loss = ({ reverse, x0, t }) => {
+      const evaluation = reverse.evaluate(x0, t);
+      if (evaluation instanceof Promise) throw new Error('not at once');
+      return { perExample: tf.mean(evaluation.prediction, 1) as tf.Tensor1D };
     };
-    const reverse: ReverseOf = (params) => ({
-      ...toyReverse(params, rng(1)),
-      network: (xt) => ({ prediction: tf.mul(tf.onesLike(xt), params.w!) }),
-    });
-    await finish(toyOptions(state, { loss, reverse, steps: 1, weightDecay: 0.5 }));
+    const reverse = through((_, params) => (xt) => tf.mul(tf.onesLike(xt), params.w!));
+    const optimizer = adamW({ weightDecay: 0.5 });
+    await records(toyOptions(state, { loss, reverse, steps: 1, optimizer }));
     // p (1 − 0.01 · 0.5) − 0.01 · sign(½)
     expectAllClose(state.params.w!, [2 * 0.995 - 0.01, -3 * 0.995 - 0.01], { relative: 1e-5 });
     disposeState(state);
@@ -181,9 +173,10 @@ onEachBackend(() => {
   test('accumulating over parts of a batch trains as the whole batch does', async () => {
     const whole = initialState(toyParams());
     const parts = initialState(toyParams());
-    const records = await finish(toyOptions(whole, { maxGradNorm: 0.5 }));
-    const partRecords = await finish(toyOptions(parts, { maxGradNorm: 0.5, microBatch: 3 }));
-    records.forEach((record, i) => {
+    const optimizer = adamW({ maxGradNorm: 0.5 });
+    const wholeRecords = await records(toyOptions(whole, { optimizer }));
+    const partRecords = await records(toyOptions(parts, { optimizer, microBatch: 3 }));
+    wholeRecords.forEach((record, i) => {
       expect(partRecords[i]!.loss).toBeCloseTo(record.loss, 5);
       expect(partRecords[i]!.gradNorm).toBeCloseTo(record.gradNorm, 5);
     });
@@ -195,26 +188,22 @@ onEachBackend(() => {
     disposeState(parts);
   });
 
-  test('labels are dropped at the given rate before the network sees them', async () => {
+  test('conditions are hidden at the given rate before the network sees them', async () => {
     const state = initialState(toyParams());
     const seen: number[] = [];
-    const reverse: ReverseOf = (params, source) => {
-      const process = toyReverse(params, source);
-      return {
-        ...process,
-        network: (xt, t, condition) => {
-          seen.push(...condition!.labels!.dataSync());
-          return process.network(xt, t, condition);
-        },
-      };
-    };
-    await finish(
+    const reverse = through((denoise) => (xt, told, condition) => {
+      seen.push(...condition!.label!.dataSync());
+      return denoise(xt, told, condition);
+    });
+    const empty = noClass();
+    await records(
       toyOptions(state, {
         reverse,
         batches: toyBatches(400),
-        labelDropout: { rate: 0.25, nullLabel: classes },
+        conditionDropout: { rate: 0.25, empty },
       }),
     );
+    empty.label.dispose();
     const nulls = seen.filter((label) => label === classes).length;
     expect(seen.length).toBe(2000);
     expect(Math.abs(nulls - 500)).toBeLessThan(4 * Math.sqrt(2000 * 0.25 * 0.75));
@@ -225,26 +214,27 @@ onEachBackend(() => {
     const before = tf.memory().numTensors;
     const state = initialState(toyParams());
     const counts: number[] = [];
+    const empty = noClass();
     const options = toyOptions(state, {
       ema: constantDecay(0.9),
-      maxGradNorm: 1,
+      optimizer: adamW({ maxGradNorm: 1 }),
       microBatch: 3,
-      labelDropout: { rate: 0.5, nullLabel: classes },
+      conditionDropout: { rate: 0.5, empty },
     });
     for await (const _ of train(options)) counts.push(tf.memory().numTensors);
     expect(new Set(counts).size).toBe(1);
     disposeState(state);
+    empty.label.dispose();
     expect(tf.memory().numTensors).toBe(before);
   });
 
   test('however the loop is left, the state is whole, nothing leaks, and training goes on from it', async () => {
     const whole = initialState(toyParams());
-    await finish(toyOptions(whole));
+    await records(toyOptions(whole));
     const state = initialState(toyParams());
-    const before = tf.memory().numTensors;
-
     for await (const { step } of train(toyOptions(state))) if (step === 2) break;
     expect(state.step).toBe(2);
+    const before = tf.memory().numTensors;
 
     const controller = new AbortController();
     const run = train(toyOptions(state, { signal: controller.signal }));
@@ -260,16 +250,16 @@ onEachBackend(() => {
         yield next;
       }
     };
-    await expect(finish(toyOptions(state, { batches: dry }))).rejects.toThrow('the data ended badly');
+    await expect(records(toyOptions(state, { batches: dry }))).rejects.toThrow('the data ended badly');
     expect(state.step).toBe(4);
 
-    const failing: TrainOptions['loss'] = () => {
+    const failing: Loss = () => {
       throw new Error('no loss');
     };
-    await expect(finish(toyOptions(state, { loss: failing }))).rejects.toThrow('no loss');
+    await expect(records(toyOptions(state, { loss: failing }))).rejects.toThrow('no loss');
     expect(tf.memory().numTensors).toBe(before);
 
-    await finish(toyOptions(state));
+    await records(toyOptions(state));
     expect(numbersOf(state)).toEqual(numbersOf(whole));
     disposeState(state);
     disposeState(whole);
@@ -282,10 +272,10 @@ onEachBackend(() => {
       starts.push(start);
       return toyBatches(8)(start);
     };
-    await finish(toyOptions(state, { batches, steps: 2 }));
-    await finish(toyOptions(state, { batches, steps: 3 }));
-    await finish(toyOptions(state, { batches, steps: 3 }));
-    await finish(toyOptions(state, { batches, signal: AbortSignal.abort() }));
+    await records(toyOptions(state, { batches, steps: 2 }));
+    await records(toyOptions(state, { batches, steps: 3 }));
+    await records(toyOptions(state, { batches, steps: 3 }));
+    await records(toyOptions(state, { batches, signal: AbortSignal.abort() }));
     expect(starts).toEqual([0, 2]);
     disposeState(state);
   });
@@ -311,20 +301,20 @@ onEachBackend(() => {
           }
         }
       };
-      const loss: TrainOptions['loss'] = (reverse, x0, t, noise, condition) => {
-        const { perExample } = simple()(reverse, x0, t, noise, condition);
+      const loss: Loss = (context) => {
+        const { perExample } = simple()(context);
         if (!bad.active || 'x0' in spoil) return { perExample };
         if ('loss' in spoil) return { perExample: tf.add(perExample, spoil.loss) as tf.Tensor1D };
         // √0 is finite, and its derivative is not.
         return { perExample: tf.add(perExample, tf.sqrt(tf.mul(perExample, 0))) as tf.Tensor1D };
       };
       const options = toyOptions(state, { batches, loss, ema: constantDecay(0.9) });
-      await finish({ ...options, steps: 2 });
+      await records({ ...options, steps: 2 });
       const good = numbersOf(state);
       const tensors = tf.memory().numTensors;
 
       bad.active = true;
-      const refused = await finish(options).catch((error: unknown) => error);
+      const refused = await records(options).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(NonFiniteError);
       const { step, tensor: named } = refused as NonFiniteError;
       if (what === 'gradient') expect(named).toMatch(/^the gradient of "/);
@@ -334,7 +324,7 @@ onEachBackend(() => {
       expect(tf.memory().numTensors).toBe(tensors);
 
       bad.active = false;
-      const rest = await finish(options);
+      const rest = await records(options);
       expect(rest.map((record) => record.step)).toEqual([3, 4, 5]);
       expect(Object.values(numbersOf(state)).flat().every(Number.isFinite)).toBe(true);
       disposeState(state);
@@ -350,7 +340,7 @@ onEachBackend(() => {
       port1.close();
     };
     port2.postMessage('an event');
-    await finish(toyOptions(state, { steps: 20 }));
+    await records(toyOptions(state, { steps: 20 }));
     expect(heardAt).toBeGreaterThanOrEqual(0);
     expect(heardAt).toBeLessThan(20);
     disposeState(state);
@@ -358,8 +348,15 @@ onEachBackend(() => {
 
   test('options, batches and rates that make no sense are refused by name', async () => {
     const state = initialState(toyParams());
+    const numbers = numbersOf(state);
+    const empty = noClass();
+    const failingTimes: TrainOptions['times'] = {
+      draw: () => {
+        throw new RangeError('no times');
+      },
+    };
     const refused = (options: Partial<TrainOptions>): Promise<unknown> =>
-      finish(toyOptions(state, options)).then(
+      records(toyOptions(state, options)).then(
         () => 'accepted',
         (error: Error) => error.message,
       );
@@ -369,29 +366,37 @@ onEachBackend(() => {
         try {
           yield made;
         } finally {
-          tf.dispose([made.x0, made.labels ?? []]);
+          disposeBatch(made);
         }
       },
     });
     const before = tf.memory().numTensors;
     expect(await refused({ steps: 1.5 })).toMatch(/^steps must be/);
     expect(await refused({ microBatch: 0 })).toMatch(/^microBatch must be/);
-    expect(await refused({ maxGradNorm: -1 })).toMatch(/^maxGradNorm must be/);
-    expect(await refused({ labelDropout: { rate: 2, nullLabel: 3 } })).toMatch(/^labelDropout.rate must be/);
+    expect(await refused({ conditionDropout: { rate: 2, empty } })).toMatch(/^conditionDropout.rate must be/);
+    expect(await refused({ conditionDropout: { rate: 0.1, empty: {} } })).toMatch(
+      /^conditionDropout.empty must/,
+    );
     expect(await refused({ learningRate: () => Number.NaN })).toMatch(/^learningRate must give/);
     const unlabelled = batchesOf(() => ({ x0: tf.zeros([2, 2]) }));
-    expect(await refused({ ...unlabelled, labelDropout: { rate: 0.1, nullLabel: 3 } })).toMatch(
-      /^labels are missing/,
+    expect(await refused({ ...unlabelled, conditionDropout: { rate: 0.1, empty } })).toMatch(
+      /^condition is missing from a batch/,
     );
-    const short = batchesOf(() => ({ x0: tf.zeros([2, 2]), labels: tf.zeros([1], 'int32') as tf.Tensor1D }));
-    expect(await refused(short)).toMatch(/^labels must have one class per example, shape \[2\], not \[1\]/);
+    const short = batchesOf(() => ({ x0: tf.zeros([2, 2]), condition: { label: tf.zeros([1], 'int32') } }));
+    expect(await refused(short)).toMatch(
+      /^condition.label must have one row per example, 2, not shape \[1\]/,
+    );
     expect(await refused(batchesOf(() => ({ x0: tf.zeros([0, 2]) })))).toMatch(
       /^x0 must have at least one example/,
     );
-    expect(tf.memory().numTensors).toBe(before);
     expect(await refused({ ema: () => 1.5 })).toMatch(/^ema must give a finite number from 0 to 1, not 1.5/);
+    expect(await refused({ batches: toyBatches(2), times: failingTimes })).toBe('no times');
+    expect(tf.memory().numTensors).toBe(before);
+    expect(numbersOf(state)).toEqual(numbers);
+    await records(toyOptions(state, { ema: constantDecay(0.9), steps: 1 }));
     expect(await refused({})).toMatch(/^ema is missing/);
-    expect(state.step).toBe(0);
+    expect(state.step).toBe(1);
     disposeState(state);
+    empty.label.dispose();
   });
 });

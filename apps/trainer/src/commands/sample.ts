@@ -1,4 +1,4 @@
-import type { RunConfig } from '@diffusion-ts/recipes';
+import type { Built, RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -77,7 +77,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
-  const settings = chosen(config.sampling, options);
+  const settings = chosen(config.sampling, built.forward, options);
   const { classes } = built.network;
   if (options.class !== undefined && !(options.class < (classes ?? 0))) {
     throw new Refusal(
@@ -123,7 +123,11 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
 }
 
 /** The settings of the run, but for those that the command line names. */
-function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig['sampling'] {
+function chosen(
+  saved: RunConfig['sampling'],
+  { schedule }: Built['forward'],
+  options: SampleOptions,
+): RunConfig['sampling'] {
   const {
     sampler = saved.sampler,
     eta = saved.eta,
@@ -139,7 +143,8 @@ function chosen(saved: RunConfig['sampling'], options: SampleOptions): RunConfig
       { exitCode: 2 },
     );
   }
-  // The few steps that suffice for another sampler are too few for the ancestral one.
-  const ofRun = sampler === 'ancestral' && saved.sampler !== 'ancestral' ? null : saved.steps;
+  // The few steps that suffice for another sampler are too few for the ancestral one, where the schedule has more.
+  const takesAll = sampler === 'ancestral' && saved.sampler !== 'ancestral' && schedule.steps !== undefined;
+  const ofRun = takesAll ? null : saved.steps;
   return { ...saved, sampler, steps: options.steps ?? ofRun, eta, order, guidance, count };
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { build, fitModel, PRESETS, type RunConfig } from '@diffusion-ts/recipes';
+import { build, fitModel, PRESETS, type RunConfig, samplerOf } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
@@ -78,7 +78,8 @@ async function trainAction(options: TrainOptions): Promise<void> {
   // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
   const backend = await startBackend(options.backend);
   const config = await complete(settings);
-  build(config);
+  // Sheets are drawn in the middle of the training: what cannot be sampled is refused before it.
+  samplerOf(config.sampling, build(config).forward);
 
   await whileLocked(run, async () => {
     let from: number | undefined;

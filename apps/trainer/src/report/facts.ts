@@ -1,4 +1,4 @@
-import { build, countOf, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, build, countOf, type RunConfig } from '@diffusion-ts/recipes';
 import { duration, significant } from '../progress.js';
 import type { Evaluation } from '../run/evaluation.js';
 import type { Metrics } from '../run/metrics.js';
@@ -21,11 +21,12 @@ function modelFacts(config: RunConfig): Fact[] {
   return [
     ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters} parameters`],
     ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
-    [
-      'Process',
-      `${process.schedule.kind}, T = ${forward.schedule.steps ?? 'continuous'}, predicts ${process.predicts}`,
-    ],
+    ['Process', `${process.schedule.kind}, ${timeOf(forward.schedule)}, predicts ${process.predicts}`],
   ];
+}
+
+function timeOf({ steps }: Built['forward']['schedule']): string {
+  return steps === undefined ? 'continuous time' : `T = ${steps}`;
 }
 
 function trainingFacts(metrics: readonly Metrics[]): Fact[] {

@@ -25,17 +25,18 @@ export function createRun(folder: string, config: RunConfig): void {
       `${folder} holds a run already (${step === undefined ? 'without a checkpoint' : `at step ${step}`}): continue it with --resume, or choose another folder with --out.`,
     );
   }
+  writeConfig(folder, config);
+}
+
+/** Writes the config of a run, and makes what its folder lacks. */
+export function writeConfig(folder: string, config: RunConfig): void {
   try {
     for (const name of ['checkpoints', 'samples', 'pictures'])
       mkdirSync(join(folder, name), { recursive: true });
-    writeConfig(folder, config);
+    replaceFile(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
   } catch (error) {
     throw new Refusal(`The run cannot be written to ${folder}: ${sentence(error)}.`, { cause: error });
   }
-}
-
-export function writeConfig(folder: string, config: RunConfig): void {
-  replaceFile(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /** The config of a run. */

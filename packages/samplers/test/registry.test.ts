@@ -1,0 +1,90 @@
+import { flowPrediction, vPrediction } from '@diffusion-ts/reverse-process';
+import {
+  every,
+  linear,
+  logSnrSpaced,
+  rectified,
+  rescaleToZeroTerminalSnr,
+  trailing,
+} from '@diffusion-ts/schedules';
+import { rng } from '@diffusion-ts/tensor';
+import { onEachBackend } from '@diffusion-ts/testing';
+import { expect, test } from 'vitest';
+import { ancestral, ddim, dpmSolverPlusPlus, heun, SAMPLERS, type SamplerSettings } from '../src/index.js';
+import { distance } from './batch.js';
+import { FACTORS, NOISE, skewed } from './mixing-data.js';
+import { end, record } from './running.js';
+
+const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });
+const zeroSnr = rescaleToZeroTerminalSnr(linear({ steps: 100 }));
+
+/** Two values of every setting, the first the default. */
+const VALUES = { eta: [0, 0.7], order: [2, 3] } as const satisfies {
+  [name in Exclude<keyof SamplerSettings, 'times'>]-?: readonly unknown[];
+};
+
+test('the names are those of the command line and of configs', () => {
+  expect(Object.keys(SAMPLERS)).toEqual(['ancestral', 'ddim', 'heun', 'dpm-solver++']);
+  for (const { title, note } of Object.values(SAMPLERS)) {
+    expect(title).toMatch(/^[A-Z][\w+-]+$/);
+    expect(note).toMatch(/^[A-Z].*\.$/);
+  }
+});
+
+onEachBackend(() => {
+  for (const [name, { knows, make }] of Object.entries(SAMPLERS)) {
+    test(`${name} knows just the settings that change what it does`, async () => {
+      const reverse = skewed.process(schedule, vPrediction);
+      const run = (settings: SamplerSettings): ReturnType<typeof end> =>
+        end(make({ times: trailing(6), ...settings }), reverse, NOISE, { rng: rng(1) });
+      const plain = await run({});
+      for (const [setting, [standard, other]] of Object.entries(VALUES)) {
+        expect(await run({ [setting]: standard }), 'the default').toEqual(plain);
+        const changed = distance(await run({ [setting]: other }), plain) > 1e-3;
+        expect(changed, setting).toBe((knows as readonly string[]).includes(setting));
+      }
+    });
+
+    test(`${name} visits the times that it is given, or every step`, async () => {
+      const reverse = skewed.process(schedule, vPrediction);
+      for (const times of [undefined, trailing(5)]) {
+        const { from, to } = await record(make({ ...(times && { times }) }), reverse, NOISE, { rng: rng(1) });
+        const list = Array.from((times ?? every())(schedule));
+        expect([...from, to.at(-1)!].map(({ t }) => t)).toEqual(list);
+      }
+    });
+
+    if (name === 'ancestral') continue;
+    test(`${name} ends exact data where the flow ends`, async () => {
+      for (const [schedule, predicts, times] of [
+        [zeroSnr, vPrediction, every()],
+        [rectified(), flowPrediction, logSnrSpaced(80)],
+      ] as const) {
+        const reached = await end(make({ times }), skewed.process(schedule, predicts), NOISE);
+        const flow = skewed.flow(
+          NOISE,
+          schedule.level(schedule.end),
+          schedule.level(schedule.start),
+          FACTORS,
+        );
+        expect(distance(reached, flow)).toBeLessThan(name === 'ddim' ? 0.2 : 0.02);
+      }
+    });
+  }
+
+  test('each makes the sampler of its name', async () => {
+    const reverse = skewed.process(schedule, vPrediction);
+    const times = trailing(5);
+    for (const [name, sampler] of [
+      ['ancestral', ancestral({ times })],
+      ['ddim', ddim({ times, eta: 0.5 })],
+      ['heun', heun({ times })],
+      ['dpm-solver++', dpmSolverPlusPlus({ times, order: 3 })],
+    ] as const) {
+      const made = SAMPLERS[name]!.make({ times, eta: 0.5, order: 3 });
+      expect(await end(made, reverse, NOISE, { rng: rng(1) })).toEqual(
+        await end(sampler, reverse, NOISE, { rng: rng(1) }),
+      );
+    }
+  });
+}, ['cpu']);
