@@ -29,7 +29,7 @@ test('the first state has the parameters in the order of their names, no slots a
 for (const slots of [['m', 'v'], ['velocity'], []]) {
   test(`a state with the slots [${slots}] comes back from its trees and its JSON, whatever the order that a file had`, () => {
     const whole = state(slots);
-    const reversed = (params: Params): Params => Object.fromEntries(Object.entries(params).toReversed());
+    const reversed = ({ a, b }: Params): Params => ({ b: b!, a: a! });
     const restored = restoreState(
       {
         params: reversed(whole.params),
