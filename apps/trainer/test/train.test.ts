@@ -17,7 +17,15 @@ describe('diffusion train', () => {
   it('leaves a run with its complete config, a checkpoint, metrics, events, pictures and a report', async () => {
     const run = join(folder(), 'run');
     const { code, stderr, stdout } = await diffusion(
-      ...train(run, '--steps', '6', '--set', 'training.sampleEvery=3'),
+      ...train(
+        run,
+        '--steps',
+        '6',
+        '--set',
+        'training.sampleEvery=3',
+        '--set',
+        'loss.weighting.kind=min-snr',
+      ),
     );
     expect(stderr).toContain('train 6/6 · loss ');
     expect([code, stdout]).toEqual([0, '']);
@@ -32,6 +40,7 @@ describe('diffusion train', () => {
       classes: null,
     });
     expect(config.training.epsilon).toBe(1e-8);
+    expect(config.loss).toEqual({ kind: 'simple', norm: 'l2', weighting: { kind: 'min-snr', gamma: 5 } });
     expect(readdirSync(join(run, 'checkpoints', '6')).sort()).toEqual([
       'ema.safetensors',
       'model.safetensors',
@@ -44,6 +53,7 @@ describe('diffusion train', () => {
     const report = readFileSync(join(run, 'report.html'), 'utf8');
     expect(report).toContain('<svg');
     expect(report).not.toMatch(/(src|href)="(?!data:)/);
+    expect(report).toContain('cosine, T = 8, predicts v');
   });
 
   it('that is interrupted by Ctrl-C saves, exits with 130, and resumed ends with the same bytes as one that was not', async () => {

@@ -4,6 +4,7 @@ export { blaming, ConfigError } from './config-error.js';
 export { decoderOf, lossOf } from './loss.js';
 export { oneOfThese } from './names.js';
 export { countOf, emptyCondition, fitModel, type Network, networkOf } from './network.js';
+export { checkPlan } from './plan.js';
 export { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from './points.js';
 export { PRESETS } from './presets/index.js';
 export {

@@ -14,7 +14,7 @@ import {
 } from '@diffusion-ts/schedules';
 import type { Params } from '@diffusion-ts/tensor';
 import type { RunConfig } from './config/schema.js';
-import { ConfigError } from './config-error.js';
+import { blaming, ConfigError } from './config-error.js';
 import { emptyCondition, type Network } from './network.js';
 import { type ProcessConfig, reverseOf } from './process.js';
 
@@ -33,7 +33,7 @@ export const TIMES: Readonly<Record<NonNullable<SamplingConfig['times']>, (steps
 /**
  * The times of a config, as many as the schedule has steps where it names no number of them. Where it names no way to
  * spread them: evenly for the ancestral sampler, and for the others in the way that comes nearest to the exact solution.
- * @throws ConfigError if there are not as many, or there is no number of them.
+ * @throws ConfigError if there are not as many, or there is no number of them, or they cannot be spread so.
  */
 export function timesOf(
   { sampler, steps, times }: Pick<SamplingConfig, 'sampler' | 'steps' | 'times'>,
@@ -49,7 +49,11 @@ export function timesOf(
   if (all !== undefined && count > all) {
     throw new ConfigError(`sampling.steps is ${count}: expected at most the ${all} steps of the schedule.`);
   }
-  if (times !== null) return TIMES[times](count);
+  if (times !== null) {
+    const list = TIMES[times](count);
+    blaming(`sampling.times is ${times}: `, () => list(schedule));
+    return list;
+  }
   if (count === all) return every();
   // Noise that grows beyond the data is spread by its size, or most steps would go where nothing is left to see.
   if (all === undefined && schedule.level(schedule.end).alpha === 1) return karras({ steps: count });

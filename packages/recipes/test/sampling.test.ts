@@ -85,6 +85,15 @@ describe('the times that a run is sampled at', () => {
     expect(timesIn(COSINE, { times: 'karras', steps: 100 }).list).toEqual(list);
   });
 
+  it('are refused in one sentence where the schedule cannot be divided so', () => {
+    expect(() => timesIn(RECTIFIED, { times: 'sections', steps: 5 })).toThrow(
+      /^sampling\.times is sections: sections\(\) was asked of a schedule of continuous time, .*\.$/,
+    );
+    for (const times of namesAt('sampling.times').filter((name) => name !== 'sections')) {
+      expect(timesIn(RECTIFIED, { times, steps: 5 }).list).toHaveLength(6);
+    }
+  });
+
   it('are refused in one sentence where the schedule has fewer, or has no number of its own', () => {
     expect(() => timesIn(COSINE, { steps: 101 })).toThrow(
       new ConfigError('sampling.steps is 101: expected at most the 100 steps of the schedule.'),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { build, fitModel, PRESETS, type RunConfig, samplerOf } from '@diffusion-ts/recipes';
+import { checkPlan, fitModel, PRESETS, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
@@ -78,8 +78,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
   const backend = await startBackend(options.backend);
   const config = await complete(settings);
-  // Sheets are drawn in the middle of the training: what cannot be sampled is refused before it.
-  samplerOf(config.sampling, build(config).forward);
+  checkPlan(config);
 
   await whileLocked(run, async () => {
     let from: number | undefined;
@@ -133,8 +132,8 @@ function runFolder({ out, config, preset }: TrainOptions): string {
 /** The settings that were asked for: file, run that goes on, or preset, and what the command line changes in it. */
 function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunConfig {
   const { config, preset, data, set } = options;
-  let settings: Json | undefined =
-    config !== undefined ? readJson(config) : (saved ?? (preset === undefined ? undefined : PRESETS[preset]));
+  const begun = saved ?? (preset === undefined ? undefined : parseConfig(PRESETS[preset], preset));
+  let settings: Json | undefined = config === undefined ? begun : readJson(config);
   if (settings === undefined) {
     throw new Refusal(
       `There is no run at ${options.out} to resume: give --preset or --config to start one.`,

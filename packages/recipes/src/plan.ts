@@ -1,0 +1,67 @@
+import { VARIANCES } from '@diffusion-ts/reverse-process';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { type Built, build } from './build.js';
+import type { RunConfig } from './config/schema.js';
+import { blaming, ConfigError } from './config-error.js';
+import { reverseOf } from './process.js';
+import { samplerOf } from './sampling.js';
+import { learningRateOf } from './training.js';
+
+/**
+ * What a complete config stands for, once it is certain that it can be trained, and that its sheets can be drawn: a run is
+ * refused before anything is made, or not at all.
+ * @throws ConfigError naming the setting, its value and what is allowed.
+ */
+export function checkPlan(config: RunConfig): Built {
+  const built = build(config);
+  blaming('training: ', () => learningRateOf(config.training));
+  checkTaught(config, built);
+  checkSampled(config, built);
+  return built;
+}
+
+/** That the loss and the times to train on fit the process. */
+function checkTaught({ loss, process, training }: RunConfig, { forward }: Built): void {
+  if (forward.schedule.steps === undefined) {
+    const { kind } = process.schedule;
+    if (loss.kind !== 'simple') {
+      throw new ConfigError(
+        `loss.kind is ${loss.kind}: expected simple, since the bound is a sum over the steps of a schedule, and the ${kind} schedule has none.`,
+      );
+    }
+    if (training.timesteps === 'importance') {
+      throw new ConfigError(
+        `training.timesteps is importance: expected another, since it remembers the losses of every step, and the ${kind} schedule has none.`,
+      );
+    }
+  }
+  const { learned } = VARIANCES[process.variance];
+  if (loss.kind === 'hybrid' && !learned) {
+    throw new ConfigError(
+      `loss.kind is hybrid: expected simple or variational-bound, since there is nothing to teach of the variance ${process.variance}.`,
+    );
+  }
+  if (loss.kind === 'simple' && learned) {
+    throw new ConfigError(
+      `process.variance is ${process.variance}: expected fixedSmall or fixedLarge, or the loss hybrid or variational-bound, since the simple loss teaches no variance.`,
+    );
+  }
+}
+
+/** That the sampler can go through its times, and has a class to guide to. */
+function checkSampled({ process, sampling }: RunConfig, { network, forward }: Built): void {
+  if (sampling.guidance !== 0 && network.nullLabel === undefined) {
+    throw new ConfigError(
+      `sampling.guidance is ${sampling.guidance}: expected 0, since the network does not learn classes and some of the examples without theirs (data.labels, training.labelDropout).`,
+    );
+  }
+  const reverse = reverseOf(forward, process, never, network.isImage);
+  const sampler = samplerOf(sampling, forward);
+  // A sampler looks at its steps when it is called, and at tensors only when it is asked for the first of them.
+  blaming('sampling: ', () => sampler(reverse, undefined as unknown as Tensor, { rng: NO_RNG }));
+}
+
+const never = (): never => {
+  throw new Error('nothing was to be computed yet');
+};
+const NO_RNG = { normal: never, uniform: never, doubles: never, integers: never, fork: never, rows: never };

@@ -1,0 +1,145 @@
+import { finish, rng } from '@diffusion-ts/tensor';
+import { useBackend } from '@diffusion-ts/testing';
+import { initialState, trainStep } from '@diffusion-ts/training';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, expect, it } from 'vitest';
+import { parseConfig } from '../src/config/index.js';
+import { ConfigError, checkPlan, PRESETS, samplerOf, samplingProcess, trainingOf } from '../src/index.js';
+
+type Settings = Record<string, Record<string, unknown>>;
+
+const BASE: Settings = {
+  data: { kind: 'moons' },
+  model: { _class_name: 'MLP', dimensions: 2, hidden: 4, layers: 1, timeFeatures: 4 },
+  process: { schedule: { kind: 'cosine', steps: 8 }, predicts: 'v' },
+  loss: { kind: 'simple' },
+  training: { labelDropout: 0, batch: 4 },
+  sampling: { steps: 4, count: 2 },
+};
+
+function merged(settings: Settings): Settings {
+  const sections = Object.keys({ ...BASE, ...settings });
+  return Object.fromEntries(
+    sections.map((name) => [
+      name,
+      name === 'loss' ? { ...(settings.loss ?? BASE.loss) } : { ...BASE[name], ...settings[name] },
+    ]),
+  );
+}
+
+const plan = (settings: Settings) => checkPlan(parseConfig(merged(settings), 'The config'));
+const continuous = { schedule: { kind: 'rectified' }, predicts: 'flow' };
+
+beforeAll(() => useBackend('cpu'));
+
+it.each([
+  ['guidance without hidden classes', { sampling: { guidance: 1 } }, 'sampling.guidance is 1: expected 0'],
+  ['more steps than there are', { sampling: { steps: 9 } }, 'sampling.steps is 9: expected at most the 8'],
+  ['an eta that no step has', { sampling: { eta: 50 } }, 'sampling: eta is 50, expected at most'],
+  ['few steps of the previous mean', { process: { predicts: 'previous' } }, 'sampling: the times go from'],
+  [
+    'the bound in continuous time',
+    { process: continuous, loss: { kind: 'variational-bound' } },
+    'loss.kind is variational-bound: expected simple',
+  ],
+  [
+    'importance in continuous time',
+    { process: continuous, training: { timesteps: 'importance' } },
+    'training.timesteps is importance',
+  ],
+  [
+    'no number of steps in continuous time',
+    { process: continuous, sampling: { steps: null } },
+    'sampling.steps is null: expected a number',
+  ],
+  [
+    'the hybrid loss of a fixed variance',
+    { loss: { kind: 'hybrid' } },
+    'loss.kind is hybrid: expected simple',
+  ],
+  [
+    'a variance that nothing teaches',
+    { process: { variance: 'learnedRange' }, model: { outputs: 4 } },
+    'process.variance is learnedRange: expected fixedSmall',
+  ],
+  [
+    'ε without signal',
+    { process: { predicts: 'epsilon', zeroTerminalSnr: true } },
+    'process: a network that predicts epsilon says nothing',
+  ],
+] as [string, Settings, string][])('a run is refused before it is made: %s', (_, settings, message) => {
+  const before = tf.memory().numTensors;
+  expect(() => plan(settings)).toThrow(ConfigError);
+  expect(() => plan(settings)).toThrow(message);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+it.each(Object.entries(PRESETS))('the preset %s is a plan that can be carried out', (_, preset) => {
+  const parsed = parseConfig(preset, 'The preset');
+  const isImage = parsed.model._class_name === 'UNet2DModel';
+  const shaped = isImage
+    ? { sample_size: 32, in_channels: 3, out_channels: 3, num_class_embeds: 11 }
+    : { dimensions: 2 };
+  expect(
+    checkPlan({ ...parsed, model: { ...parsed.model, ...shaped } }).forward.schedule.end,
+  ).toBeGreaterThan(0);
+});
+
+// Whatever is not refused trains and draws: every prediction on every kind of schedule with every loss, sampler and list.
+it('what is accepted of a grid of settings takes a step of training and draws', async () => {
+  const schedules: Record<string, unknown>[] = [
+    { kind: 'cosine', steps: 8 },
+    { kind: 'constant-fraction', steps: 5 },
+    { kind: 'rectified', shift: 3 },
+    { kind: 'variance-exploding', sigmaMax: 10 },
+  ];
+  let [accepted, refused] = [0, 0];
+  for (const schedule of schedules) {
+    for (const predicts of ['epsilon', 'x0', 'v', 'flow', 'edm', 'previous']) {
+      for (const [loss, variance] of [
+        ['simple', 'fixedLarge'],
+        ['hybrid', 'learnedRange'],
+        ['variational-bound', 'learned'],
+      ] as const) {
+        for (const [sampler, times] of [
+          ['ancestral', null],
+          ['heun', 'karras'],
+          ['dpm-solver++', 'leading'],
+        ] as const) {
+          const config = parseConfig(
+            merged({
+              model: { outputs: variance === 'fixedLarge' ? 2 : 4 },
+              process: { schedule, predicts, variance },
+              loss: { kind: loss },
+              sampling: { sampler, times, steps: 3 },
+            }),
+            'The config',
+          );
+          let built: ReturnType<typeof checkPlan>;
+          try {
+            built = checkPlan(config);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ConfigError);
+            refused += 1;
+            continue;
+          }
+          accepted += 1;
+          const state = initialState(built.network.init(rng(0)));
+          const { dispose, ...training } = trainingOf(config, built.network, built.forward, rng(1));
+          const x0 = rng(2).normal([4, 2]);
+          expect((await trainStep(state, { x0 }, training)).loss).toSatisfy(Number.isFinite);
+          const reverse = samplingProcess(built.network, state.params, built.forward, config.process, 0);
+          const samples = await finish(
+            samplerOf(config.sampling, built.forward)(reverse, x0, { rng: rng(3) }),
+          );
+          expect(samples.shape).toEqual([4, 2]);
+          tf.dispose([x0, samples]);
+          dispose();
+          reverse.dispose();
+        }
+      }
+    }
+  }
+  expect(accepted).toBeGreaterThan(40);
+  expect(refused).toBeGreaterThan(40);
+});
