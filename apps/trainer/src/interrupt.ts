@@ -1,5 +1,9 @@
+import { constants } from 'node:os';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * A signal that Ctrl-C (or a polite kill) aborts, so that work can end in good order. A second one then ends the process
+ * A signal that Ctrl-C (or a polite kill, or a terminal that is closed) aborts, so that work can end in good order. A second one then ends the process
  * at once, even amid a long kernel: the system's own handling is back. npm passes on the Ctrl-C that the terminal has
  * already delivered, so for a moment a repetition does not count.
  */
@@ -11,17 +15,15 @@ export function interruptible(onFirst: () => void): {
   const controller = new AbortController();
   let code = 0;
   const release = (): void => {
-    process.removeListener('SIGINT', first);
-    process.removeListener('SIGTERM', first);
+    for (const name of SIGNALS) process.removeListener(name, first);
   };
   const first = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) return;
-    code = name === 'SIGINT' ? 130 : 143;
+    code = 128 + constants.signals[name];
     onFirst();
     controller.abort();
     setTimeout(release, 300).unref();
   };
-  process.on('SIGINT', first);
-  process.on('SIGTERM', first);
+  for (const name of SIGNALS) process.on(name, first);
   return { signal: controller.signal, exitCode: () => code, release };
 }

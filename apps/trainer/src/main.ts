@@ -17,11 +17,13 @@ for (const command of [trainCommand, sampleCommand, evaluateCommand, inspectComm
 
 // A reader that has seen enough (`diffusion inspect … | head`) is no error, and no reason to stop training.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  // EIO is that of a terminal that was closed.
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   process.exit();
 });
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  // EIO is that of a terminal that was closed.
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 });
 
 try {

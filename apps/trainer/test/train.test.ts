@@ -186,8 +186,14 @@ describe('diffusion train', () => {
     const { code, stderr } = await diffusion(...train(run, '--steps', '8', '--resume'));
     expect([code, stderr.split('\n').at(-2)]).toEqual([
       1,
-      expect.stringContaining(`error: Step 4 was refused: parameter "${last}" holds NaN, `),
+      `error: ${file} is damaged: tensor "${last}" holds NaN, expected finite numbers.`,
     ]);
+    // Nor is it drawn from: black pictures would say nothing.
+    writeFileSync(join(run, 'checkpoints', '4', 'ema.safetensors'), bytes);
+    const picture = join(run, 'black.png');
+    const sampled = await diffusion('sample', run, '--count', '2', '--out', picture, '--backend', 'cpu');
+    expect([sampled.code, existsSync(picture)]).toEqual([1, false]);
+    expect(sampled.stderr).toContain(`tensor "${last}" holds NaN`);
     const earlier = await diffusion(...train(run, '--steps', '8', '--resume', '2'));
     expect(earlier.code).toBe(0);
   });

@@ -9,8 +9,8 @@ import { type RawTensor, readSafetensors, type Safetensors, writeSafetensors } f
  * The parameters in a safetensors file of a PyTorch state dict, floats as float32, integers as int32: those that `layouts`
  * names in our layout (a model's `layouts`: convolutions HWIO, linear maps [in, out]), the others as they are. The caller
  * disposes them.
- * @throws CheckpointError if the file is malformed (see `readSafetensors`), an I64 does not fit in 32 bits, or a tensor
- * does not have the axes of its layout.
+ * @throws CheckpointError if the file is malformed (see `readSafetensors`), an I64 does not fit in 32 bits, a tensor does
+ * not have the axes of its layout or holds a number that is not finite: nothing good comes of such weights.
  */
 export function paramsFromSafetensors(bytes: Uint8Array, layouts: Layouts = {}): Params {
   return paramsFromTensors(readSafetensors(bytes).tensors, layouts);
@@ -21,7 +21,11 @@ export function paramsFromTensors(tensors: Safetensors['tensors'], layouts: Layo
   const laid = Object.entries(tensors).map(([name, raw]) => {
     const layout = layoutOf(name, layouts);
     checkLayout(name, raw.shape, layout);
-    return [name, fromPyTorch(raw.shape, numbersOf(name, raw), layout)] as const;
+    const numbers = numbersOf(name, raw);
+    const bad = numbers.find((value) => !Number.isFinite(value));
+    if (bad !== undefined)
+      throw new CheckpointError(`tensor "${name}" holds ${bad}, expected finite numbers`);
+    return [name, fromPyTorch(raw.shape, numbers, layout)] as const;
   });
   return Object.fromEntries(laid.map(([name, { shape, data }]) => [name, tf.tensor(data, shape)]));
 }

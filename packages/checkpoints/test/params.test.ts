@@ -144,6 +144,18 @@ onEachBackend(() => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('weights of which one is %s are refused', (bad) => {
+    const tensors = {
+      good: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) },
+      bad: { dtype: 'F32', shape: [2], data: Float32Array.of(1, bad) },
+    } as const;
+    const before = tf.memory().numTensors;
+    expect(() => paramsFromSafetensors(writeSafetensors(tensors))).toThrow(
+      new CheckpointError(`tensor "bad" holds ${bad}, expected finite numbers`),
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   it('a parameter of another type, and another precision, are refused', async () => {
     const flag = tf.tensor1d([true], 'bool');
     await expect(paramsToSafetensors({ flag })).rejects.toThrow(

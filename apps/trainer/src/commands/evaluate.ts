@@ -8,6 +8,7 @@ import { type Backend, startBackend } from '../backend.js';
 import { put } from '../config/set.js';
 import { openData } from '../data.js';
 import { isDiffusers } from '../diffusers.js';
+import { sentence } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { duration, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
@@ -82,14 +83,11 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     const timesteps = Math.min(options.timesteps, steps);
     const split = data.kind === 'images' && options.data === undefined ? 'training' : 'test';
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
-    writeEvaluation(folder, evaluation);
-    const { boundByTime } = await import('../pictures/charts.js');
-    const { writeReport } = await import('../report/report.js');
-    const plot = join(folder, 'bound.svg');
-    writeFileSync(plot, boundByTime(estimate.terms));
-    if (!isDiffusers(folder)) writeReport(folder);
+    const seconds = (performance.now() - begin) / 1000;
     if (options.json) console.log(JSON.stringify(evaluation, null, 2));
-    else console.log(table(evaluation, steps, (performance.now() - begin) / 1000, plot));
+    else console.log(table(evaluation, steps, seconds));
+    // A folder of diffusers is read, not written to.
+    if (!isDiffusers(folder)) await keep(folder, evaluation);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     process.exitCode = interrupt.exitCode();
@@ -99,7 +97,22 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
   }
 }
 
-function table(evaluation: Evaluation, steps: number, seconds: number, plot: string): string {
+/** Writes an evaluation into its run, with its plot; where that cannot be written it has at least been shown. */
+async function keep(run: string, evaluation: Evaluation): Promise<void> {
+  const { boundByTime } = await import('../pictures/charts.js');
+  const { writeReport } = await import('../report/report.js');
+  const plot = join(run, 'bound.svg');
+  try {
+    writeEvaluation(run, evaluation);
+    writeFileSync(plot, boundByTime(evaluation.terms));
+    writeReport(run);
+    console.error(`L_{t-1} over t: ${plot}`);
+  } catch (error) {
+    console.error(`This is not kept in the run: ${sentence(error)}.`);
+  }
+}
+
+function table(evaluation: Evaluation, steps: number, seconds: number): string {
   const { images, split, timesteps, prior, transitions, reconstruction, bitsPerDim, standardError } =
     evaluation;
   const row = (name: string, value: number): string => `  ${name.padEnd(34)}${value.toFixed(4).padStart(9)}`;
@@ -112,6 +125,5 @@ function table(evaluation: Evaluation, steps: number, seconds: number, plot: str
     timesteps < steps
       ? `Each example was evaluated at ${timesteps} of ${steps} timesteps (an estimate without bias; ± is its standard error) in ${duration(seconds)}.`
       : `Each example was evaluated at every timestep, in ${duration(seconds)}; ± is the standard error.`,
-    `L_{t-1} over t: ${plot}`,
   ].join('\n');
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Built, RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams } from '@diffusion-ts/tensor';
@@ -75,6 +77,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       exitCode: 2,
     });
   }
+  for (const file of [options.out, ...(options.gif === undefined ? [] : [options.gif])]) checkFolder(file);
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
   const settings = chosen(config.sampling, built.forward, options);
@@ -120,6 +123,13 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     interrupt.release();
     disposeParams(params);
   }
+}
+
+/** That there is a folder to write to, before all the work. */
+function checkFolder(file: string): void {
+  const folder = dirname(file);
+  if (existsSync(folder)) return;
+  throw new Refusal(`${file} cannot be written: there is no folder ${folder}.`, { exitCode: 2 });
 }
 
 /** The settings of the run, but for those that the command line names. */

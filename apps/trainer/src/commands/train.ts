@@ -111,6 +111,9 @@ async function trainToEnd(run: string, config: RunConfig, from: number | undefin
       await finishRun(run, interrupt.signal);
       console.error(`Done. Look at ${run}/report.html, or draw more with: ${CALL} sample ${run}`);
     }
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    console.error(`The training is done and saved in ${run}; its last pictures are not drawn.`);
   } finally {
     interrupt.release();
   }

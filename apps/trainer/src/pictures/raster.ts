@@ -30,5 +30,8 @@ export function gif(frames: readonly Raster[]): Promise<Buffer> {
   const raw = { width, height: height * frames.length, channels, pageHeight: height };
   // Noise does not compress: fewer shades of grey make a smaller file, and nobody sees it.
   const colours = channels === 1 ? 16 : 256;
-  return sharp(stacked, { raw }).gif({ delay, loop: 0, colours, dither: 0, effort: 4 }).toBuffer();
+  // All frames together are more than sharp allows a picture, which these are not.
+  return sharp(stacked, { raw, limitInputPixels: false })
+    .gif({ delay, loop: 0, colours, dither: 0, effort: 4 })
+    .toBuffer();
 }

@@ -139,9 +139,10 @@ async function advance(training: Training, dataset: Dataset): Promise<void> {
       addStep(training.interval, record, (performance.now() - begin) / 1000);
       bar.update(record.step, note(record, training.interval));
       if (record.step % logEvery === 0 || record.step === steps) log(training, record);
+      // What matters first: a picture that cannot be drawn costs itself alone.
+      if (record.step % checkpointEvery === 0 || record.step === steps) await save(training);
       if (sampleEvery > 0 && (record.step % sampleEvery === 0 || record.step === steps))
         await sample(training);
-      if (record.step % checkpointEvery === 0) await save(training);
       begin = performance.now();
     }
   } finally {
@@ -180,7 +181,8 @@ async function sample(training: Training): Promise<void> {
     const { writeReport } = await import('../report/report.js');
     writeReport(run);
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted)
+      console.error(`\nNo sheet at step ${state.step}: ${sentence(error)}. Training goes on.`);
   }
 }
 
