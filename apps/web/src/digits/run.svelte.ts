@@ -43,6 +43,7 @@ let ended: Promise<void> = Promise.resolve();
 export async function openDigits(batch: number = DIGITS.training.batch): Promise<void> {
   if (digits.training) return;
   digits.opening ||= 'Opening';
+  if (digits.status === undefined) digits.error = '';
   try {
     const status = await runJob(
       'digits/open',
@@ -99,7 +100,10 @@ export async function pauseDigits(): Promise<void> {
 }
 
 function take(status: DigitsStatus): void {
+  // What another tab has done meanwhile is another curve.
+  if (digits.status?.elsewhere) Object.assign(digits, NO_CURVES);
   digits.status = status;
+  digits.error = status.notice ?? '';
   digits.step = status.step;
   if (digits.steps.length === 0) plot(status.history);
   if (status.step > 0 && digits.error === '') digits.stored = status.step;

@@ -24,6 +24,15 @@ export interface Client<Progress> {
   report(progress: Progress): void;
 }
 
+/** What stops when the signal says so, and can be stopped by the worker itself as well. */
+export function stoppedBy(signal: AbortSignal): AbortController {
+  const stopper = new AbortController();
+  const stop = (): void => stopper.abort(signal.reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  return stopper;
+}
+
 /** How the worker does a job. */
 export type Handler<J extends Job> = (args: J['args'], client: Client<J['progress']>) => Promise<J['result']>;
 

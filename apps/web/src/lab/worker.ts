@@ -15,7 +15,9 @@ const HALVES: Readonly<Record<string, () => Promise<Partial<Handlers<Jobs>>>>> =
 
 async function handlerOf(job: JobName): Promise<Handler<Job>> {
   const [page] = job.split('/') as [string];
-  return (await HALVES[page]!())[job] as Handler<Job>;
+  const half = Object.hasOwn(HALVES, page) ? await HALVES[page]!() : {};
+  if (!Object.hasOwn(half, job)) throw new RangeError(`There is no job "${job}".`);
+  return half[job] as Handler<Job>;
 }
 
 interface Running {

@@ -5,13 +5,14 @@ import { ddim } from '@diffusion-ts/samplers';
 import { disposeParams, mapParams, rng } from '@diffusion-ts/tensor';
 import { disposeState, type StepRecord, train } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Client, Handlers, Job } from '../lab/protocol.js';
+import { type Client, type Handlers, type Job, stoppedBy } from '../lab/protocol.js';
+import { ELSEWHERE } from '../lab/storage.js';
 import { MAX_RUNS, type PlaneConfig } from './config.js';
 import { planeSource } from './data.js';
 import { carry, dataPoints, evaluate, type Frames, type PlaneEvaluation } from './evaluation.js';
 import { fieldOf, type PlaneField } from './field.js';
 import { averagedParams, averagedWithin, type PlaneModel, planeModel } from './model.js';
-import { forgetPlaneRuns, storedPlaneRuns, storePlaneRun } from './storage.js';
+import { forgetPlaneRuns, ownPlaneRun, storedPlaneRuns, storePlaneRun } from './storage.js';
 
 const PATHS = 96;
 /** Steps of the probability flow: enough for smooth lines. */
@@ -30,70 +31,98 @@ export interface PlaneProgress {
   readonly lossByT: Float64Array;
   readonly stepsPerSecond: number;
   readonly evaluation?: PlaneEvaluation;
+  /** Why the run is not being stored, where it is not; of the last time that it was tried. */
+  readonly notStored?: string;
 }
 
 /** A run of an earlier visit. */
 export interface RestoredPlaneRun extends PlaneProgress {
   readonly id: number;
   readonly config: PlaneConfig;
+  /** Whether another tab has it: here it can only be looked at. */
+  readonly elsewhere: boolean;
 }
 
 export interface PlaneJobs {
   'plane/data': Job<Pick<PlaneConfig, 'data' | 'drawn' | 'seed'>, never, Float32Array>;
   /** Starts run `id`, or goes on with it where it was stopped. */
   'plane/train': Job<{ id: number; config: PlaneConfig; steps: number }, PlaneProgress, PlaneProgress>;
-  /** The runs of earlier visits, the oldest first. */
-  'plane/restore': Job<Record<string, never>, never, readonly RestoredPlaneRun[]>;
+  /** The runs of earlier visits, the oldest first, and what became of those that cannot be read. */
+  'plane/restore': Job<
+    Record<string, never>,
+    never,
+    { readonly runs: readonly RestoredPlaneRun[]; readonly notices: readonly string[] }
+  >;
+  /** Ends when nothing of the runs is left, nor will be: what trains them has then stopped. */
   'plane/forget': Job<{ ids: readonly number[] }, never, void>;
   'plane/field': Job<{ id: number; t: number; size: number; extent: number }, never, PlaneField>;
   'plane/paths': Job<{ id: number }, never, { learned: Frames; exact?: Frames }>;
 }
 
 const models = new Map<number, PlaneModel>();
-/** Those that are being trained, so that their weights are in use, and have not been forgotten meanwhile. */
-const training = new Set<number>();
+/** Those that are being trained, so that their weights are in use. */
+const training = new Map<number, { readonly stopper: AbortController; readonly ended: Promise<unknown> }>();
+
+const mine = new Set<number>();
+
+/** Whether a run is this tab's to change; it is then, until the tab is closed. */
+async function isMine(id: number): Promise<boolean> {
+  if (!mine.has(id) && (await ownPlaneRun(id))) mine.add(id);
+  return mine.has(id);
+}
 
 export const planeJobs: Handlers<PlaneJobs> = {
   async 'plane/data'(config) {
     return dataPoints(await planeSource(config), 1024);
   },
 
-  async 'plane/train'({ id, config, steps }, client) {
-    training.add(id);
-    let model = models.get(id);
-    try {
-      model ??= await planeModel(config);
+  async 'plane/train'({ id, config, steps }, { signal, report }) {
+    while (training.has(id)) await training.get(id)!.ended;
+    const stopper = stoppedBy(signal);
+    const work = (async () => {
+      if (!(await isMine(id))) throw new RangeError(`This run is ${ELSEWHERE}`);
+      const model = models.get(id) ?? (await planeModel(config));
       models.set(id, model);
-      return await trained(id, model, steps, client);
-    } finally {
-      if (!training.delete(id)) {
-        // Forgotten meanwhile.
-        models.delete(id);
-        if (model !== undefined) disposeState(model.state);
-        await forgetPlaneRuns([id]);
-      }
-    }
+      return trained(id, model, steps, { signal: stopper.signal, report });
+    })();
+    const ended = work.then(
+      () => training.delete(id),
+      () => training.delete(id),
+    );
+    training.set(id, { stopper, ended });
+    return work;
   },
 
   async 'plane/restore'() {
-    for (const [id, model] of await storedPlaneRuns(MAX_RUNS)) if (!models.has(id)) models.set(id, model);
-    return [...models].map(([id, { config, state, losses, lossByT, evaluation }]) => ({
-      id,
-      config,
-      step: state.step,
-      losses: [...losses.subarray(0, state.step)],
-      lossByT,
-      stepsPerSecond: 0,
-      ...(evaluation && { evaluation }),
-    }));
+    const { runs, notices } = await storedPlaneRuns(MAX_RUNS, isMine);
+    const elsewhere = new Set(runs.filter((run) => run.elsewhere).map(({ id }) => id));
+    for (const { id, model } of runs) {
+      if (models.has(id)) disposeState(model.state);
+      else models.set(id, model);
+    }
+    return {
+      notices,
+      runs: [...models].map(([id, { config, state, losses, lossByT, evaluation }]) => ({
+        id,
+        config,
+        elsewhere: elsewhere.has(id),
+        step: state.step,
+        losses: [...losses.subarray(0, state.step)],
+        lossByT,
+        stepsPerSecond: 0,
+        ...(evaluation && { evaluation }),
+      })),
+    };
   },
 
   async 'plane/forget'({ ids }) {
     for (const id of ids) {
+      const run = training.get(id);
+      run?.stopper.abort();
+      await run?.ended;
       const model = models.get(id);
       models.delete(id);
-      // One that is being trained is disposed when that has ended.
-      if (!training.delete(id) && model !== undefined) disposeState(model.state);
+      if (model !== undefined) disposeState(model.state);
     }
     await forgetPlaneRuns(ids);
   },
@@ -139,6 +168,7 @@ async function trained(
   let reportedStep = state.step;
   let stepsPerSecond = 0;
   let evaluateAfter = 0;
+  let notStored: string | undefined;
   const progress = (evaluation?: PlaneEvaluation): PlaneProgress => {
     const now = performance.now();
     if (state.step > reportedStep) stepsPerSecond = (1000 * (state.step - reportedStep)) / (now - reportedAt);
@@ -148,6 +178,7 @@ async function trained(
       lossByT: model.lossByT.slice(),
       stepsPerSecond,
       ...(evaluation && { evaluation }),
+      ...(notStored !== undefined && { notStored }),
     };
     losses = [];
     reportedStep = state.step;
@@ -179,7 +210,7 @@ async function trained(
         if (evaluation === undefined) continue;
         report({ ...before, evaluation });
         model.evaluation = evaluation;
-        await keep(id, model);
+        notStored = await storePlaneRun(id, model);
         const took = performance.now() - now;
         // A quarter of the time goes to looking, the rest to learning.
         evaluateAfter = performance.now() + 3 * took;
@@ -192,9 +223,8 @@ async function trained(
   } finally {
     dispose();
   }
-  if (!training.has(id)) return progress();
   model.evaluation = await evaluate(model, config.steps);
-  await keep(id, model);
+  notStored = await storePlaneRun(id, model);
   return progress(model.evaluation);
 }
 
@@ -204,12 +234,6 @@ function observe(lossByT: Float64Array, steps: number, { t, losses }: StepRecord
     const bin = Math.floor((lossByT.length * time) / steps);
     const before = lossByT[bin]!;
     lossByT[bin] = Number.isNaN(before) ? losses[i]! : before + 0.02 * (losses[i]! - before);
-  });
-}
-
-async function keep(id: number, model: PlaneModel): Promise<void> {
-  await storePlaneRun(id, model).catch(() => {
-    // A browser that stores nothing still shows the run until the tab is closed.
   });
 }
 

@@ -5,6 +5,7 @@ import { announce } from '../ui/announce.svelte.js';
 import { MAX_RUNS, type PlaneConfig, TRAIN_STEPS } from './config.js';
 import type { PlaneEvaluation } from './evaluation.js';
 import type { PlaneProgress } from './jobs.js';
+import { planeName } from './names.js';
 
 /** How many steps make one point of a loss curve. */
 const STEPS_A_POINT = 10;
@@ -34,13 +35,16 @@ export class PlaneRun {
   evaluation = $state.raw<PlaneEvaluation | undefined>();
   training = $state(false);
   error = $state('');
+  /** Whether another tab has it: here it can only be looked at. */
+  readonly elsewhere: boolean;
   private pending: number[] = [];
   private recent: readonly number[] = [];
   private stopper: AbortController | undefined;
 
-  constructor(config: PlaneConfig, id: number = nextId()) {
+  constructor(config: PlaneConfig, id: number = nextId(), elsewhere = false) {
     this.config = config;
     this.id = id;
+    this.elsewhere = elsewhere;
   }
 
   get done(): boolean {
@@ -49,7 +53,7 @@ export class PlaneRun {
 
   /** Trains on from where it is. */
   async train(): Promise<void> {
-    if (this.training || this.done) return;
+    if (this.training || this.done || this.elsewhere) return;
     this.training = true;
     this.stopper = new AbortController();
     try {
@@ -72,8 +76,9 @@ export class PlaneRun {
     this.stopper?.abort();
   }
 
-  take({ step, losses, lossByT, stepsPerSecond, evaluation }: PlaneProgress): void {
+  take({ step, losses, lossByT, stepsPerSecond, evaluation, notStored = '' }: PlaneProgress): void {
     this.step = step;
+    planeRuns.notStored = notStored;
     this.lossByT = lossByT;
     if (stepsPerSecond > 0) this.stepsPerSecond = stepsPerSecond;
     if (evaluation) this.evaluation = evaluation;
@@ -94,9 +99,18 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-export const planeRuns = $state<{ list: PlaneRun[]; shown: PlaneRun | undefined }>({
+export const planeRuns = $state<{
+  list: PlaneRun[];
+  shown: PlaneRun | undefined;
+  /** Why runs are not being stored, where they are not. */
+  notStored: string;
+  /** What became of runs without the visitor's doing. */
+  notices: readonly string[];
+}>({
   list: [],
   shown: undefined,
+  notStored: '',
+  notices: [],
 });
 
 /** Starts a run and shows it; `instead`, and the oldest one where there are too many, make room. */
@@ -108,28 +122,37 @@ export function startRun(config: PlaneConfig, instead?: PlaneRun): PlaneRun {
     (old) => old !== instead && old.error === '' && old.evaluation !== undefined,
   );
   const list = [...looked, run].slice(-MAX_RUNS);
-  forget(planeRuns.list.filter((old) => !list.includes(old)));
+  planeRuns.notices = looked
+    .filter((old) => !list.includes(old))
+    .map((old) => `${MAX_RUNS} runs are kept; the oldest made room: ${planeName(old.config)}.`);
+  const gone = planeRuns.list.filter((old) => !list.includes(old));
   planeRuns.list = list;
   planeRuns.shown = run;
+  void forget(gone);
   void run.train();
   return run;
 }
 
-export function forgetRuns(): void {
-  for (const run of planeRuns.list) run.pause();
-  forget(planeRuns.list);
-  planeRuns.list = [];
-  planeRuns.shown = undefined;
+/** Forgets runs for good; they are shown until nothing is left of them. Those of another tab stay. */
+export async function forgetRuns(runs: readonly PlaneRun[]): Promise<void> {
+  const gone = runs.filter((run) => !run.elsewhere);
+  for (const run of gone) run.pause();
+  await forget(gone);
+  planeRuns.list = planeRuns.list.filter((run) => !gone.includes(run));
+  if (planeRuns.shown && gone.includes(planeRuns.shown)) planeRuns.shown = planeRuns.list.at(-1);
 }
 
-function forget(runs: readonly PlaneRun[]): void {
-  if (runs.length > 0) void runJob('plane/forget', { ids: runs.map(({ id }) => id) });
+async function forget(runs: readonly PlaneRun[]): Promise<void> {
+  const ids = runs.filter((run) => !run.elsewhere).map(({ id }) => id);
+  if (ids.length > 0) await runJob('plane/forget', { ids });
 }
 
 /** Brings back the runs of earlier visits. */
 async function restore(): Promise<void> {
-  const restored = (await runJob('plane/restore', {})).map(({ id, config, ...progress }) => {
-    const run = new PlaneRun(config, id);
+  const { runs, notices } = await runJob('plane/restore', {});
+  planeRuns.notices = notices;
+  const restored = runs.map(({ id, config, elsewhere, ...progress }) => {
+    const run = new PlaneRun(config, id, elsewhere);
     run.take(progress);
     return run;
   });

@@ -1,7 +1,7 @@
 // Runs in the plane, kept from visit to visit: a file for each.
 
 import { readStateFile, stateToFile } from '../lab/state-file.js';
-import { forgetFiles, storedFiles, storeFile } from '../lab/storage.js';
+import { forgetFiles, keepFile, own, setAside, storedFiles } from '../lab/storage.js';
 import type { PlaneConfig } from './config.js';
 import type { PlaneEvaluation } from './evaluation.js';
 import { type PlaneModel, planeModel } from './model.js';
@@ -22,7 +22,8 @@ interface Notes {
   };
 }
 
-export async function storePlaneRun(id: number, model: PlaneModel): Promise<void> {
+/** Stores the run; says why where that is not possible. */
+export async function storePlaneRun(id: number, model: PlaneModel): Promise<string | undefined> {
   const { config, network, state, losses, lossByT, evaluation } = model;
   const short = (value: number): number => Number(value.toPrecision(4));
   const notes: Notes = {
@@ -40,28 +41,57 @@ export async function storePlaneRun(id: number, model: PlaneModel): Promise<void
       },
     }),
   };
-  await storeFile(nameOf(id), await stateToFile(state, network, notes));
+  return keepFile(nameOf(id), () => stateToFile(state, network, notes));
 }
 
-/** The newest `count` runs that are stored, the oldest of them first; what cannot be read any more is thrown away. */
-export async function storedPlaneRuns(count: number): Promise<readonly (readonly [number, PlaneModel])[]> {
+export interface StoredPlaneRun {
+  readonly id: number;
+  readonly model: PlaneModel;
+  /** Whether another tab has it, and may be training it. */
+  readonly elsewhere: boolean;
+}
+
+/**
+ * The newest `count` runs that are stored, the oldest of them first; older ones go. What cannot be read is put aside, and
+ * `notices` says so.
+ * @param isMine whether a run is this tab's, and not another one's: see `ownPlaneRun`.
+ */
+export async function storedPlaneRuns(
+  count: number,
+  isMine: (id: number) => Promise<boolean>,
+): Promise<{ readonly runs: readonly StoredPlaneRun[]; readonly notices: readonly string[] }> {
   const files = [...(await storedFiles(PREFIX))]
-    .map(([name, file]) => ({ id: Number.parseInt(name.slice(PREFIX.length), 10), file }))
+    .map(([name, file]) => ({ id: Number.parseInt(name.slice(PREFIX.length), 10), name, file }))
     .sort((a, b) => b.id - a.id);
-  const models: (readonly [number, PlaneModel])[] = [];
-  for (const { id, file } of files) {
-    const model = models.length < count ? await readRun(file).catch(() => undefined) : undefined;
-    if (model === undefined) await forgetPlaneRuns([id]);
-    else models.unshift([id, model]);
+  const mine = await Promise.all(files.map(({ id }) => isMine(id)));
+  const runs: StoredPlaneRun[] = [];
+  const notices: string[] = [];
+  for (const [i, { id, name, file }] of files.entries()) {
+    const elsewhere = !mine[i];
+    if (runs.length >= count) {
+      if (!elsewhere) await forgetPlaneRuns([id]);
+      continue;
+    }
+    try {
+      runs.unshift({ id, model: await readRun(file), elsewhere });
+    } catch (error) {
+      if (!elsewhere) notices.push(await setAside(name, file, error));
+    }
   }
-  return models;
+  return { runs, notices };
 }
 
+/** Makes a run this tab's own; false where another tab has it. To be asked for once. */
+export function ownPlaneRun(id: number): Promise<boolean> {
+  return own(nameOf(id));
+}
+
+/** Waits for what is being written of the runs, and removes them. */
 export async function forgetPlaneRuns(ids: readonly number[]): Promise<void> {
   await forgetFiles(ids.map(nameOf)).catch(() => {});
 }
 
-async function readRun(file: File): Promise<PlaneModel> {
+async function readRun(file: Blob): Promise<PlaneModel> {
   const { notes, state } = readStateFile(new Uint8Array(await file.arrayBuffer()));
   const { config, losses, lossByT, evaluation } = notes as Notes;
   return planeModel(
