@@ -3,14 +3,18 @@ import { useWasm } from '@diffusion-ts/backend-wasm';
 import { PREDICTIONS } from '@diffusion-ts/reverse-process';
 import { disposeState } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readStateFile, stateToFile } from '../src/lab/state-file.js';
 import { PLANE_PREDICTIONS, type PlaneConfig } from '../src/plane/config.js';
+import { planeSource } from '../src/plane/data.js';
 import { decodePoints, encodePoints } from '../src/plane/drawn-points.js';
+import { type Frames, floorOf, type PlaneEvaluation } from '../src/plane/evaluation.js';
 import { fieldOf } from '../src/plane/field.js';
+import { planeJobs } from '../src/plane/jobs.js';
 import { averagedWithin, type PlaneModel, planeModel } from '../src/plane/model.js';
 import { planeName, planeNames } from '../src/plane/names.js';
 import { slicedWasserstein } from '../src/plane/sliced-wasserstein.js';
+import { privateFiles } from './private-files.js';
 
 const CONFIG: PlaneConfig = {
   data: 'mixture',
@@ -22,7 +26,11 @@ const CONFIG: PlaneConfig = {
   seed: 3,
 };
 
-beforeAll(() => useWasm());
+beforeAll(async () => {
+  await useWasm();
+  vi.stubGlobal('navigator', privateFiles().navigator());
+});
+afterAll(() => vi.unstubAllGlobals());
 
 const opened: PlaneModel[] = [];
 /** A run at its beginning, freed when the test has ended. */
@@ -97,7 +105,7 @@ describe('the score in the picture', () => {
       const { schedule } = model.forward;
       const perfect = {
         ...model,
-        source: { ...model.source, exact: MIXTURE },
+        source: { ...model.source, exact: { ...MIXTURE, bits: () => 0 } },
         network: { ...model.network, denoiser: () => MIXTURE.denoiser(schedule, PREDICTIONS[predicts]) },
       };
       for (const t of [3, 30, 70, 96]) {
@@ -135,6 +143,83 @@ describe('the score in the picture', () => {
     expect(Math.max(...learned.map(Math.abs))).toBeLessThan(1e-5);
   });
 });
+
+describe('what no run can do better than', () => {
+  it('is the bound of the exact denoiser on the same points, and the entropy below it', async () => {
+    const floor = (await floorOf({ ...CONFIG, predicts: 'x0', steps: 100, seed: 0 }))!;
+    // Measured beside the lab with the packages alone.
+    expect(floor.bound.total).toBeCloseTo(-0.285, 2);
+    // Eight Gaussians that hardly overlap: log₂ 8 + log₂ 2πe s², for two dimensions.
+    const entropy = (3 + Math.log2(2 * Math.PI * Math.E * 0.05 ** 2)) / 2;
+    expect(Math.abs(floor.entropy - entropy)).toBeLessThan(0.08);
+    expect(floor.entropy).toBeLessThan(floor.bound.total);
+    expect(await floorOf({ ...CONFIG, data: 'moons' })).toBeUndefined();
+  });
+
+  it('has the density of the mixture: it integrates to one', async () => {
+    const { exact } = await planeSource({
+      ...CONFIG,
+      data: 'drawn',
+      drawn: Float32Array.of(0, 0, 0.1, 0.2, -0.1, 0),
+    });
+    let mass = 0;
+    for (let x = -0.5; x < 0.5; x += 0.01)
+      for (let y = -0.5; y < 0.5; y += 0.01) mass += 1e-4 * 2 ** (-2 * exact!.bits(x, y));
+    expect(mass).toBeCloseTo(1, 6);
+  });
+});
+
+describe('a run of five hundred steps', () => {
+  const client = { signal: new AbortController().signal, report: () => {} };
+  const trained = (id: number, config: Partial<PlaneConfig>) =>
+    planeJobs['plane/train'](
+      { id, config: { ...CONFIG, steps: 100, seed: 0, predicts: 'v', ...config }, steps: 500 },
+      client,
+    );
+  let ofSimple: PlaneEvaluation;
+  beforeAll(async () => {
+    ofSimple = (await trained(1, {})).evaluation!;
+  });
+
+  it('on the bound gives a bound that is no worse than that of L simple', async () => {
+    const { evaluation } = await trained(2, { loss: 'bound' });
+    expect(evaluation!.bound.total).toBeLessThan(ofSimple.bound.total + 0.1);
+  });
+
+  it('has paths that turn hardly more than the exact ones, predicting v: ε has kinks', async () => {
+    await trained(3, { predicts: 'epsilon' });
+    const turns = [];
+    for (const id of [1, 3]) {
+      const { learned, exact } = await planeJobs['plane/paths']({ id }, client);
+      turns.push(turnOf(learned) / turnOf(exact!));
+    }
+    expect(turns[0]).toBeLessThan(1.5);
+    expect(turns[1]).toBeGreaterThan(turns[0]!);
+  });
+});
+
+/** How far the paths turn at their sharpest, in the mean, where a step is long enough to have a direction. */
+function turnOf({ points }: Frames): number {
+  const paths = points[0]!.length / 2;
+  let sum = 0;
+  for (let i = 0; i < paths; i++) {
+    let sharpest = 0;
+    let before: [number, number] | undefined;
+    for (let k = 1; k < points.length; k++) {
+      const step: [number, number] = [0, 1].map(
+        (d) => points[k]![2 * i + d]! - points[k - 1]![2 * i + d]!,
+      ) as never;
+      if (Math.hypot(...step) < 0.01) continue;
+      if (before) {
+        const cross = before[0] * step[1] - before[1] * step[0];
+        sharpest = Math.max(sharpest, Math.abs(Math.atan2(cross, before[0] * step[0] + before[1] * step[1])));
+      }
+      before = step;
+    }
+    sum += sharpest;
+  }
+  return sum / paths;
+}
 
 describe('points in the address', () => {
   it('come back to within a thousandth', () => {

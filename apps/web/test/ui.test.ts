@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { logTicks } from '../src/ui/log-ticks.js';
 import { spokenNumber } from '../src/ui/spoken-number.js';
+import { paperTime } from '../src/ui/time.js';
 
 describe('a spoken number', () => {
   it('has a minus sign and not a hyphen, and powers of ten where it is small', () => {
@@ -10,6 +11,13 @@ describe('a spoken number', () => {
       '1.2 · 10⁻⁵',
       '−∞',
     ]);
+  });
+});
+
+describe('a time', () => {
+  it('is counted from 1 as on paper, where it is a step, and as it is where time is continuous', () => {
+    expect([0, 999].map((t) => paperTime(t, 1000))).toEqual([1, 1000]);
+    expect(paperTime(0.1234, undefined)).toBe(0.12);
   });
 });
 

@@ -19,7 +19,13 @@ export function pointsConfigOf({ data, seed }: Pick<DataOfRun, 'data' | 'seed'>)
 /** The data of a run, and their exact distribution where it is known. */
 export interface PlaneSource {
   readonly dataset: Dataset;
-  readonly exact: ExactGaussianMixture | undefined;
+  readonly exact: ExactPoints | undefined;
+}
+
+/** A mixture of Gaussians, and its density. */
+export interface ExactPoints extends ExactGaussianMixture {
+  /** −log₂ q(x_0) / 2 of a point of the plane: bits per dimension. */
+  bits(x: number, y: number): number;
 }
 
 /** @throws RangeError where there are too few points drawn by hand. */
@@ -32,10 +38,9 @@ export async function planeSource({ data, drawn, seed }: DataOfRun): Promise<Pla
   }
   const count = drawn.length / 2;
   if (count < 3) throw new RangeError('Draw at least three points first.');
-  const exact = exactGaussianMixture({
-    weights: new Array<number>(count).fill(1),
+  const exact = exactPoints({
     means: Array.from({ length: count }, (_, i) => [drawn[2 * i]!, drawn[2 * i + 1]!]),
-    deviations: new Array<number>(count).fill(DRAWN_DEVIATION),
+    deviation: DRAWN_DEVIATION,
   });
   const points = exact.sample(rng(seed), SIZE);
   const values = (await points.data()) as Float32Array;
@@ -44,11 +49,35 @@ export async function planeSource({ data, drawn, seed }: DataOfRun): Promise<Pla
 }
 
 /** The distribution that `ringOfGaussians` of datasets draws from. */
-function ringOfEight(): ExactGaussianMixture {
+function ringOfEight(): ExactPoints {
   const angles = Array.from({ length: 8 }, (_, k) => (k * Math.PI) / 4);
-  return exactGaussianMixture({
-    weights: angles.map(() => 1),
+  return exactPoints({
     means: angles.map((angle) => [0.8 * Math.cos(angle), 0.8 * Math.sin(angle)]),
-    deviations: angles.map(() => 0.05),
+    deviation: 0.05,
   });
+}
+
+/** Round Gaussians, all alike. */
+function exactPoints({
+  means,
+  deviation,
+}: {
+  readonly means: readonly (readonly [number, number])[];
+  readonly deviation: number;
+}): ExactPoints {
+  const exact = exactGaussianMixture({
+    weights: means.map(() => 1),
+    means,
+    deviations: means.map(() => deviation),
+  });
+  const scale = 1 / (2 * Math.PI * deviation ** 2 * means.length);
+  return {
+    ...exact,
+    bits(x, y) {
+      const exponents = means.map(([a, b]) => -((x - a) ** 2 + (y - b) ** 2) / (2 * deviation ** 2));
+      const largest = Math.max(...exponents);
+      const sum = exponents.reduce((total, exponent) => total + Math.exp(exponent - largest), 0);
+      return -(Math.log(scale * sum) + largest) / (2 * Math.LN2);
+    },
+  };
 }

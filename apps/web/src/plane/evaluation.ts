@@ -1,13 +1,19 @@
 // What can only be seen by using the network: where the particles go, and what the bound says.
 
-import { latent } from '@diffusion-ts/forward-process';
+import { gaussianDiffusion, latent } from '@diffusion-ts/forward-process';
 import { simple, variationalBoundTerms } from '@diffusion-ts/losses';
-import { timesOf } from '@diffusion-ts/recipes';
-import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
+import { scheduleOf, timesOf } from '@diffusion-ts/recipes';
+import {
+  fixedSmall,
+  type GaussianReverseProcess,
+  PREDICTIONS,
+  reverseProcess,
+} from '@diffusion-ts/reverse-process';
 import { ancestral, type Sampler } from '@diffusion-ts/samplers';
 import { finish, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import type { PlaneSource } from './data.js';
+import type { PlaneConfig } from './config.js';
+import { type PlaneSource, planeSource } from './data.js';
 import { averagedWithin, type PlaneModel } from './model.js';
 import { slicedWasserstein } from './sliced-wasserstein.js';
 
@@ -70,8 +76,39 @@ export async function evaluate(
   };
 }
 
+/** What no run can do better than. */
+export interface PlaneFloor {
+  /** The bound of the exact denoiser, with the fixed variance β̃: on as many points and the same noise as a run's. */
+  readonly bound: PlaneBound;
+  /** −log₂ q(x_0) of the same points, in bits per dimension: what any bound is above. */
+  readonly entropy: number;
+}
+
+/** Undefined where the distribution of the data has no formula. */
+export async function floorOf(
+  config: Pick<PlaneConfig, 'data' | 'drawn' | 'seed' | 'schedule' | 'steps' | 'predicts'>,
+  signal?: AbortSignal,
+): Promise<PlaneFloor | undefined> {
+  const source = await planeSource(config);
+  const { exact } = source;
+  if (exact === undefined) return undefined;
+  const { schedule, steps, predicts } = config;
+  const forward = gaussianDiffusion(scheduleOf({ kind: schedule, steps }));
+  const reverse = reverseProcess({
+    forward,
+    predicts: PREDICTIONS[predicts],
+    variance: fixedSmall,
+    denoiser: exact.denoiser(forward.schedule, PREDICTIONS[predicts]),
+  });
+  const points = await dataPoints(source, BOUND_POINTS);
+  const bits = Float64Array.from({ length: BOUND_POINTS }, (_, i) =>
+    exact.bits(points[2 * i]!, points[2 * i + 1]!),
+  );
+  return { bound: await boundOf({ config, source }, reverse, signal), entropy: mean(bits) };
+}
+
 async function boundOf(
-  { config, source }: PlaneModel,
+  { config, source }: { readonly config: Pick<PlaneConfig, 'seed'>; readonly source: PlaneSource },
   reverse: GaussianReverseProcess,
   signal: AbortSignal | undefined,
 ): Promise<PlaneBound> {

@@ -9,7 +9,15 @@ import { type Client, type Handlers, type Job, stoppedBy } from '../lab/protocol
 import { ELSEWHERE } from '../lab/storage.js';
 import { MAX_RUNS, type PlaneConfig } from './config.js';
 import { planeSource } from './data.js';
-import { carry, dataPoints, evaluate, type Frames, type PlaneEvaluation } from './evaluation.js';
+import {
+  carry,
+  dataPoints,
+  evaluate,
+  type Frames,
+  floorOf,
+  type PlaneEvaluation,
+  type PlaneFloor,
+} from './evaluation.js';
 import { fieldOf, type PlaneField } from './field.js';
 import { averagedParams, averagedWithin, type PlaneModel, planeModel } from './model.js';
 import { forgetPlaneRuns, ownPlaneRun, storedPlaneRuns, storePlaneRun } from './storage.js';
@@ -41,6 +49,8 @@ export interface RestoredPlaneRun extends PlaneProgress {
   readonly config: PlaneConfig;
   /** Whether another tab has it: here it can only be looked at. */
   readonly elsewhere: boolean;
+  /** The bound at each look so far: the step, and the bits per dimension. */
+  readonly bounds: readonly (readonly [number, number])[];
 }
 
 export interface PlaneJobs {
@@ -55,6 +65,8 @@ export interface PlaneJobs {
   >;
   /** Ends when nothing of the runs is left, nor will be: what trains them has then stopped. */
   'plane/forget': Job<{ ids: readonly number[] }, never, void>;
+  /** What no run can do better than; undefined where the distribution of the data has no formula. */
+  'plane/floor': Job<PlaneConfig, never, PlaneFloor | undefined>;
   'plane/field': Job<{ id: number; t: number; size: number; extent: number }, never, PlaneField>;
   'plane/paths': Job<{ id: number }, never, { learned: Frames; exact?: Frames }>;
 }
@@ -102,9 +114,10 @@ export const planeJobs: Handlers<PlaneJobs> = {
     }
     return {
       notices,
-      runs: [...models].map(([id, { config, state, losses, lossByT, evaluation }]) => ({
+      runs: [...models].map(([id, { config, state, losses, lossByT, bounds, evaluation }]) => ({
         id,
         config,
+        bounds,
         elsewhere: elsewhere.has(id),
         step: state.step,
         losses: [...losses.subarray(0, state.step)],
@@ -125,6 +138,10 @@ export const planeJobs: Handlers<PlaneJobs> = {
       if (model !== undefined) disposeState(model.state);
     }
     await forgetPlaneRuns(ids);
+  },
+
+  async 'plane/floor'(config, { signal }) {
+    return floorOf(config, signal);
   },
 
   async 'plane/field'({ id, ...grid }) {
@@ -209,7 +226,7 @@ async function trained(
         );
         if (evaluation === undefined) continue;
         report({ ...before, evaluation });
-        model.evaluation = evaluation;
+        look(model, evaluation);
         notStored = await storePlaneRun(id, model);
         const took = performance.now() - now;
         // A quarter of the time goes to looking, the rest to learning.
@@ -223,9 +240,16 @@ async function trained(
   } finally {
     dispose();
   }
-  model.evaluation = await evaluate(model, config.steps);
+  const evaluation = await evaluate(model, config.steps);
+  look(model, evaluation);
   notStored = await storePlaneRun(id, model);
-  return progress(model.evaluation);
+  return progress(evaluation);
+}
+
+function look(model: PlaneModel, evaluation: PlaneEvaluation): void {
+  model.evaluation = evaluation;
+  if (model.bounds.at(-1)?.[0] === evaluation.step) model.bounds.pop();
+  model.bounds.push([evaluation.step, evaluation.bound.total]);
 }
 
 /** Takes a step into the average of the loss in each part of the schedule. */

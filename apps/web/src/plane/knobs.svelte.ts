@@ -1,5 +1,5 @@
 import { SCHEDULES } from '../forward/schedules.js';
-import { isOneOf, isWhole, knobs } from '../ui/route.svelte.js';
+import { addressWith, isOneOf, isWhole, knobs } from '../ui/route.svelte.js';
 import { PLANE_DATA, PLANE_LOSSES, PLANE_PREDICTIONS, type PlaneConfig } from './config.js';
 import { decodePoints, encodePoints } from './drawn-points.js';
 
@@ -20,32 +20,31 @@ export type PlaneKnobs = {
   drawn: string;
 };
 
+const DEFAULTS: PlaneKnobs = {
+  data: 'mixture',
+  schedule: 'cosine',
+  T: 100,
+  // An error of ε where little signal is left is a huge one of x₀: the paths of ε have kinks, and those of v have none.
+  predicts: 'v',
+  loss: 'simple',
+  seed: 0,
+  view: 'particles',
+  back: 0,
+  drawn: '',
+};
+
 /** What the visitor sets on the page, kept in the address. */
 export function planeKnobs(): PlaneKnobs {
-  return knobs<PlaneKnobs>(
-    'plane',
-    {
-      data: 'mixture',
-      schedule: 'cosine',
-      T: 100,
-      predicts: 'epsilon',
-      loss: 'simple',
-      seed: 0,
-      view: 'particles',
-      back: 0,
-      drawn: '',
-    },
-    {
-      data: isOneOf(PLANE_DATA),
-      schedule: isOneOf(SCHEDULES),
-      T: isOneOf(STEPS),
-      predicts: isOneOf(PLANE_PREDICTIONS),
-      loss: isOneOf(PLANE_LOSSES),
-      seed: isWhole(0, 99),
-      view: isOneOf(VIEWS),
-      back: isWhole(0, 99),
-    },
-  );
+  return knobs<PlaneKnobs>('plane', DEFAULTS, {
+    data: isOneOf(PLANE_DATA),
+    schedule: isOneOf(SCHEDULES),
+    T: isOneOf(STEPS),
+    predicts: isOneOf(PLANE_PREDICTIONS),
+    loss: isOneOf(PLANE_LOSSES),
+    seed: isWhole(0, 99),
+    view: isOneOf(VIEWS),
+    back: isWhole(0, 99),
+  });
 }
 
 /** The run that the knobs describe. */
@@ -61,6 +60,11 @@ export function knobsOf({ drawn, steps, ...config }: PlaneConfig): Partial<Plane
     T: steps as PlaneKnobs['T'],
     ...(config.data === 'drawn' && { drawn: encodePoints(drawn) }),
   };
+}
+
+/** Where the page shows a run. */
+export function addressOfRun(config: PlaneConfig): string {
+  return addressWith('plane', { ...DEFAULTS, ...knobsOf(config) }, DEFAULTS);
 }
 
 export function sameConfig(a: PlaneConfig, b: PlaneConfig): boolean {

@@ -29,6 +29,8 @@ export interface PlaneRecord {
   /** The loss of every step; NaN where it has not come yet. */
   readonly losses: Float32Array;
   readonly lossByT: Float64Array;
+  /** The bound at each look: the step, and the bits per dimension. */
+  readonly bounds: [number, number][];
   evaluation?: PlaneEvaluation;
 }
 
@@ -60,6 +62,7 @@ export async function planeModel(
   const fresh: PlaneRecord = {
     losses: new Float32Array(TRAIN_STEPS).fill(Number.NaN),
     lossByT: new Float64Array(BINS).fill(Number.NaN),
+    bounds: [],
   };
   const { state, ...record } = stored ?? {
     ...fresh,
@@ -88,7 +91,17 @@ function presetOf({ data, schedule, steps, predicts, loss, seed }: PlaneConfig):
       variance: learnsVariance ? 'learnedRange' : 'fixedSmall',
     },
     loss: { kind: loss === 'bound' ? 'variational-bound' : loss },
-    training: { ...training, steps: TRAIN_STEPS, learningRate: 1e-2, warmUp: 10, finalFraction: 0.01, seed },
+    training: {
+      ...training,
+      steps: TRAIN_STEPS,
+      learningRate: 1e-2,
+      warmUp: 10,
+      finalFraction: 0.01,
+      // The terms of the bound differ by orders of magnitude: with every t alike their sum is too noisy to be learned
+      // (Nichol & Dhariwal 2021, section 3.3).
+      ...(loss !== 'simple' && { timesteps: 'importance' as const }),
+      seed,
+    },
   };
 }
 

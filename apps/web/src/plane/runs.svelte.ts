@@ -33,6 +33,8 @@ export class PlaneRun {
   lossByT = $state.raw<Float64Array>(new Float64Array());
   stepsPerSecond = $state(0);
   evaluation = $state.raw<PlaneEvaluation | undefined>();
+  /** The bound at each look so far: the step, and the bits per dimension. */
+  bounds = $state.raw<readonly (readonly [number, number])[]>([]);
   training = $state(false);
   error = $state('');
   /** Whether another tab has it: here it can only be looked at. */
@@ -81,7 +83,10 @@ export class PlaneRun {
     planeRuns.notStored = notStored;
     this.lossByT = lossByT;
     if (stepsPerSecond > 0) this.stepsPerSecond = stepsPerSecond;
-    if (evaluation) this.evaluation = evaluation;
+    if (evaluation) {
+      this.evaluation = evaluation;
+      this.bounds = [...this.bounds, [evaluation.step, evaluation.bound.total]];
+    }
     this.recent = [...this.recent, ...losses].slice(-STEPS_A_POINT);
     if (this.recent.length > 0) this.loss = mean(this.recent);
     this.pending.push(...losses);
@@ -151,9 +156,10 @@ async function forget(runs: readonly PlaneRun[]): Promise<void> {
 async function restore(): Promise<void> {
   const { runs, notices } = await runJob('plane/restore', {});
   planeRuns.notices = notices;
-  const restored = runs.map(({ id, config, elsewhere, ...progress }) => {
+  const restored = runs.map(({ id, config, elsewhere, bounds, ...progress }) => {
     const run = new PlaneRun(config, id, elsewhere);
     run.take(progress);
+    run.bounds = bounds;
     return run;
   });
   const known = new Set(planeRuns.list.map(({ id }) => id));

@@ -14,6 +14,8 @@ interface Notes {
   readonly config: Omit<PlaneConfig, 'drawn'> & { readonly drawn: readonly number[] };
   readonly losses: readonly (number | null)[];
   readonly lossByT: readonly (number | null)[];
+  /** Not of runs that earlier versions of the site stored. */
+  readonly bounds?: [number, number][];
   readonly evaluation?: Omit<PlaneEvaluation, 'bound' | 'particles'> & {
     readonly bound: Omit<PlaneEvaluation['bound'], 'transitions'> & {
       readonly transitions: readonly number[];
@@ -24,12 +26,13 @@ interface Notes {
 
 /** Stores the run; says why where that is not possible. */
 export async function storePlaneRun(id: number, model: PlaneModel): Promise<string | undefined> {
-  const { config, network, state, losses, lossByT, evaluation } = model;
+  const { config, network, state, losses, lossByT, bounds, evaluation } = model;
   const short = (value: number): number => Number(value.toPrecision(4));
   const notes: Notes = {
     config: { ...config, drawn: [...config.drawn] },
     losses: Array.from(losses, short),
     lossByT: [...lossByT],
+    bounds,
     ...(evaluation && {
       evaluation: {
         ...evaluation,
@@ -93,13 +96,14 @@ export async function forgetPlaneRuns(ids: readonly number[]): Promise<void> {
 
 async function readRun(file: Blob): Promise<PlaneModel> {
   const { notes, state } = readStateFile(new Uint8Array(await file.arrayBuffer()));
-  const { config, losses, lossByT, evaluation } = notes as Notes;
+  const { config, losses, lossByT, bounds = [], evaluation } = notes as Notes;
   return planeModel(
     { ...config, drawn: Float32Array.from(config.drawn) },
     {
       state,
       losses: Float32Array.from(losses, orNaN),
       lossByT: Float64Array.from(lossByT, orNaN),
+      bounds,
       ...(evaluation && { evaluation: revived(evaluation) }),
     },
   );

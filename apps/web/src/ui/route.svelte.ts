@@ -27,6 +27,18 @@ export function addressOf(name: string): string {
   return lastAddress[name] ?? `#/${name}`;
 }
 
+/** Where a page is with these knobs. */
+export function addressWith(
+  name: string,
+  knobs: Readonly<Record<string, Knob>>,
+  defaults: Readonly<Record<string, Knob>>,
+): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(knobs)) if (value !== defaults[key]) query.set(key, `${value}`);
+  const text = query.toString();
+  return `#/${name}${text === '' ? '' : `?${text}`}`;
+}
+
 /** The name of the page that the address asks for; '' for none. */
 export function page(): string {
   return current.page;
@@ -56,10 +68,7 @@ export function knobs<T extends Record<string, Knob>>(
     if (current.page === name || current.page === '') Object.assign(state, read());
   });
   $effect(() => {
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(state)) if (value !== defaults[key]) query.set(key, `${value}`);
-    const text = query.toString();
-    const hash = `#/${name}${text === '' ? '' : `?${text}`}`;
+    const hash = addressWith(name, state, defaults);
     lastAddress[name] = hash;
     // Not through `current`: this effect must not run because of its own writing.
     const timer = setTimeout(() => {
