@@ -2,6 +2,10 @@ import './font.css';
 import './app.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { mendLanguage } from './ui/locale.js';
+
+// Before a page brings uPlot.
+mendLanguage(navigator);
 
 mount(App, { target: document.getElementById('app')! });
 

@@ -241,7 +241,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
     expect(await steps()).toBeGreaterThan(stoppedAt);
-    await page.getByRole('button', { name: 'Forget all' }).click();
+    await forgetAll(page);
     await page.reload();
     await page.getByRole('button', { name: 'Train' }).waitFor();
     expect(await table.count()).toBe(0);
@@ -289,7 +289,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       'drawn, 21 points',
       'drawn, 42 points',
     ]);
-    await page.getByRole('button', { name: 'Forget all' }).click();
+    await forgetAll(page);
     await page.reload();
     await page.getByText('42 points; draw on').waitFor();
     expect(await rows.count()).toBe(0);
@@ -512,6 +512,13 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 });
+
+/** Forgets the runs, and waits until that is done: only then they are gone from the page. */
+async function forgetAll(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Forget all' }).click();
+  await page.getByRole('button', { name: 'Forget', exact: true }).click();
+  await page.getByRole('region', { name: 'Runs' }).waitFor({ state: 'detached' });
+}
 
 /** What axe finds wrong. */
 function violations(page: Page): Promise<string[]> {

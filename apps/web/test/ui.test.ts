@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mendLanguage } from '../src/ui/locale.js';
 import { logTicks } from '../src/ui/log-ticks.js';
 import { spokenNumber } from '../src/ui/spoken-number.js';
 import { paperTime } from '../src/ui/time.js';
@@ -11,6 +12,20 @@ describe('a spoken number', () => {
       '1.2 · 10⁻⁵',
       '−∞',
     ]);
+  });
+});
+
+describe('the language of a browser', () => {
+  it('stays where it is one, and is English where it is none', () => {
+    for (const [said, meant] of [
+      ['de-DE', 'de-DE'],
+      ['C', 'en'],
+      ['en-US@posix', 'en'],
+    ] as const) {
+      const navigator = { language: said as string };
+      mendLanguage(navigator);
+      expect(navigator.language).toBe(meant);
+    }
   });
 });
 

@@ -20,6 +20,8 @@ class DigitRun {
   opening = $state('');
   error = $state('');
   training = $state(false);
+  /** Whether it was paused because its page was left. */
+  left = false;
   step = $state(0);
   imagesPerSecond = $state(0);
   /** The step that is stored. */

@@ -17,14 +17,32 @@ export interface BackendInfo {
 export async function start(): Promise<void> {
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   // tfjs wants all three named, and takes only this one where there is SIMD and no threads.
-  await useWasm({
-    wasmPaths: {
-      'tfjs-backend-wasm.wasm': wasmUrl,
-      'tfjs-backend-wasm-simd.wasm': wasmUrl,
-      'tfjs-backend-wasm-threaded-simd.wasm': wasmUrl,
-    },
-  });
+  try {
+    await useWasm({
+      wasmPaths: {
+        'tfjs-backend-wasm.wasm': wasmUrl,
+        'tfjs-backend-wasm-simd.wasm': wasmUrl,
+        'tfjs-backend-wasm-threaded-simd.wasm': wasmUrl,
+      },
+    });
+  } catch (error) {
+    throw new Error(await whyNot(error as Error));
+  }
 }
+
+/** The browser's or tfjs's own words say little of what a visitor can do. */
+async function whyNot({ message }: Error): Promise<string> {
+  if (typeof WebAssembly === 'undefined') return 'this browser has no WebAssembly, or has it switched off.';
+  if (!WebAssembly.validate(SIMD)) return 'this browser lacks WebAssembly SIMD.';
+  const response = await fetch(wasmUrl).catch(() => undefined);
+  if (response?.ok) return message;
+  return `the file ${wasmUrl.split('/').at(-1)} could not be loaded (${response?.status ?? 'no connection'}).`;
+}
+
+/** The smallest module with an instruction of SIMD: a function that makes a vector and drops it. */
+const SIMD = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11],
+);
 
 export interface BackendJobs {
   /** Switches the backend. WebGPU has to give wasm's answers first; where it does not, wasm stays. */

@@ -25,9 +25,19 @@ worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
   if ('result' in data) job.resolve(data.result);
   else job.reject(Object.assign(new Error(data.error.message), { name: data.error.name }));
 };
-worker.onerror = () => {
-  backend.failure = 'The worker that computes did not start; this browser may lack WebAssembly SIMD.';
+worker.onerror = (event) => {
+  const reason = event.message ? `: ${event.message}` : ', or its code could not be loaded';
+  fail(`The worker that computes has stopped${reason}.`);
 };
+worker.onmessageerror = () => fail('The worker that computes said what this page does not understand.');
+
+/** Nothing will be computed any more: whoever waits is told. */
+function fail(failure: string): void {
+  backend.failure ||= failure;
+  backend.doing = '';
+  for (const { reject } of waiting.values()) reject(new Error(failure));
+  waiting.clear();
+}
 
 export interface RunOptions<K extends JobName> {
   onProgress?(value: Jobs[K]['progress']): void;
@@ -40,6 +50,8 @@ export function run<K extends JobName>(
   args: Jobs[K]['args'],
   { onProgress, signal }: RunOptions<K> = {},
 ): Promise<Jobs[K]['result']> {
+  // A worker that has stopped would never answer.
+  if (backend.failure !== '') return Promise.reject(new Error(backend.failure));
   lastId += 1;
   const id = lastId;
   return new Promise((resolve, reject) => {
@@ -71,7 +83,7 @@ export async function chooseBackend(use: BackendName): Promise<void> {
     backend.info = await run('backend', { use }, { onProgress: (doing) => (backend.doing = doing) });
     if (backend.info.note) announce(backend.info.note);
   } catch (error) {
-    backend.failure = `The backend did not start: ${(error as Error).message}.`;
+    fail(`Nothing can be computed: ${(error as Error).message}`);
   }
   backend.doing = '';
 }

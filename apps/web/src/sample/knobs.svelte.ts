@@ -3,7 +3,11 @@ import type { OpenedModel } from './jobs.js';
 
 export const MODES = ['noise', 'inpaint', 'scribble'] as const;
 
+const MODELS = ['shipped', 'mine'] as const;
+
 export type SampleKnobs = {
+  /** Whose model draws: the site's, or the visitor's run on digits. */
+  model: (typeof MODELS)[number];
   mode: (typeof MODES)[number];
   /** −1 for all of them. */
   class: number;
@@ -28,6 +32,7 @@ export function sampleKnobs(): SampleKnobs {
   return knobs<SampleKnobs>(
     'sample',
     {
+      model: 'shipped',
       mode: 'noise',
       class: -1,
       guidance: 0.5,
@@ -40,6 +45,7 @@ export function sampleKnobs(): SampleKnobs {
       steps: '',
     },
     {
+      model: isOneOf(MODELS),
       mode: isOneOf(MODES),
       class: isWhole(-1, 99),
       guidance: (guidance) => guidance >= 0 && guidance <= 4,
