@@ -2,13 +2,17 @@
 // paths) and which no entry point of core imports. This bundles that one file; its registry lives on globalThis, so it
 // reaches whichever copy of core the user has. What core publishes is taken from core and not carried a second time.
 
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as core from '@tensorflow/tfjs-core';
 import { build } from 'esbuild';
 
 const require = createRequire(import.meta.url);
-const exported = new Map(Object.entries(core));
+// Core's node build adds a default of its own, which its modules have not.
+const exported = new Map(
+  Object.entries(core).filter(([name]) => /^[\w$]+$/.test(name) && name !== 'default'),
+);
 const registerAll = join(
   dirname(require.resolve('@tensorflow/tfjs-core/package.json')),
   'dist/register_all_gradients.js',
@@ -26,8 +30,9 @@ const namespaces = {
 
 /** The re-export that stands for the module `name` of core, or undefined if core does not publish it. */
 function published(name) {
+  // By name: a bundler keeps all of core for what says `export *` or `import *` of it.
   if (['base', 'globals', 'kernel_names', 'ops'].includes(name))
-    return `export * from '@tensorflow/tfjs-core';`;
+    return `export { ${[...exported.keys()].join(', ')} } from '@tensorflow/tfjs-core';`;
   if (name === 'engine')
     return `import { engine } from '@tensorflow/tfjs-core'; export const ENGINE = engine();`;
   if (name === 'environment') return `export { env, ENV } from '@tensorflow/tfjs-core';`;
@@ -38,8 +43,11 @@ function published(name) {
   }
   const namespace = namespaces[name];
   if (namespace !== undefined) {
-    const members = Object.keys(exported.get(namespace)).join(', ');
-    return `import { ${namespace} } from '@tensorflow/tfjs-core'; export const { ${members} } = ${namespace};`;
+    // Each by itself, so that those that no gradient uses go.
+    const members = Object.keys(exported.get(namespace)).map(
+      (member) => `export const ${member} = /* @__PURE__ */ (() => ${namespace}.${member})();`,
+    );
+    return `import { ${namespace} } from '@tensorflow/tfjs-core'; ${members.join(' ')}`;
   }
   const op = name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
   return typeof exported.get(op) === 'function'
@@ -47,7 +55,7 @@ function published(name) {
     : undefined;
 }
 
-await build({
+const { outputFiles } = await build({
   stdin: {
     contents: `import '@tensorflow/tfjs-core'; import ${JSON.stringify(registerAll)};`,
     resolveDir: import.meta.dirname,
@@ -57,7 +65,7 @@ await build({
   target: 'es2022',
   legalComments: 'eof',
   external: ['@tensorflow/tfjs-core'],
-  outfile: 'dist/gradients.js',
+  write: false,
   logLevel: 'warning',
   plugins: [
     {
@@ -75,3 +83,16 @@ await build({
     },
   ],
 });
+
+// esbuild keeps the names that are imported and never used: of all of core's, most.
+const code = outputFiles[0].text;
+const bare = code.replace(/^import \{.*\} from .*$/gm, '');
+const used = new Set(bare.match(/[\w$]+/g));
+mkdirSync('dist', { recursive: true });
+writeFileSync(
+  'dist/gradients.js',
+  code.replace(/^import \{ (.*) \} from /gm, (_, names) => {
+    const kept = names.split(', ').filter((name) => used.has(name.split(' as ').at(-1)));
+    return `import { ${kept.join(', ')} } from `;
+  }),
+);

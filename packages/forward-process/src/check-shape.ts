@@ -1,8 +1,9 @@
-import { type Tensor, util } from '@tensorflow/tfjs-core';
+import { sameShape } from '@diffusion-ts/tensor';
+import type { Tensor } from '@tensorflow/tfjs-core';
 
 /** @throws RangeError if `x` does not have the shape of `like`; the message calls them by their names. */
 export function checkShape(name: string, x: Tensor, likeName: string, like: Tensor): void {
-  if (!util.arraysEqual(x.shape, like.shape)) {
+  if (!sameShape(x.shape, like.shape)) {
     throw new RangeError(`${name} must have the shape of ${likeName}, [${like.shape}], not [${x.shape}]`);
   }
 }

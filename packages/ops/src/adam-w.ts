@@ -1,4 +1,4 @@
-import type { Params } from '@diffusion-ts/tensor';
+import { type Params, sameShape } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Kernels } from './kernels.js';
 import { isPlainWasm } from './plain-wasm.js';
@@ -127,7 +127,7 @@ function norm(vector: tf.Tensor1D): tf.Scalar {
 
 /** The parts of a vector as tensors of the given shapes, one after the other. */
 function splitLike(vector: tf.Tensor, shapes: number[][]): tf.Tensor[] {
-  const sizes = shapes.map((shape) => tf.util.sizeFromShape(shape));
+  const sizes = shapes.map((shape) => shape.reduce((product, side) => product * side, 1));
   if (!isPlainWasm()) return tf.split(vector, sizes).map((part, i) => tf.reshape(part, shapes[i]!));
   const values = vector.dataSync<'float32'>();
   let end = 0;
@@ -182,7 +182,7 @@ function check(trees: Record<string, Params>, params: Params): void {
     for (const name of names) {
       const tensor = tensors[name];
       if (tensor === undefined) throw new RangeError(`${tree}: "${name}" is missing`);
-      if (!tf.util.arraysEqual(tensor.shape, params[name]!.shape)) {
+      if (!sameShape(tensor.shape, params[name]!.shape)) {
         throw new RangeError(`${tree}: "${name}" must be [${params[name]!.shape}], not [${tensor.shape}]`);
       }
     }

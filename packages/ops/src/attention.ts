@@ -1,3 +1,4 @@
+import { sameShape } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { matMul } from './mat-mul.js';
 import { defineKernel } from './run-kernel.js';
@@ -15,7 +16,7 @@ export function scaledDotProductAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.
       `k must be [${batch}, ${heads}, length, ${size}] for q [${q.shape}], not [${k.shape}]`,
     );
   }
-  if (!tf.util.arraysEqual(v.shape, k.shape)) {
+  if (!sameShape(v.shape, k.shape)) {
     throw new RangeError(`v must have the shape of k, [${k.shape}], not [${v.shape}]`);
   }
   return tf.tidy(() => kernel({ q, k, v }, {})[0]);

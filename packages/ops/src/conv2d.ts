@@ -1,3 +1,4 @@
+import { sameShape } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { biasGrad } from './bias-grad.js';
 import { backpropFilter, backpropInput } from './conv2d-backprop.js';
@@ -99,7 +100,7 @@ function check(
   }
   const steps = (size: number, filter: number): number => Math.floor((size - filter) / stride) + 1;
   const shape = [x.shape[0], steps(height, weight.shape[0]), steps(width, weight.shape[1]), weight.shape[3]];
-  if (residual !== undefined && !tf.util.arraysEqual(residual.shape, shape)) {
+  if (residual !== undefined && !sameShape(residual.shape, shape)) {
     throw new RangeError(`residual must be [${shape}], as the result is, not [${residual.shape}]`);
   }
 }

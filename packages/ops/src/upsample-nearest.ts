@@ -17,7 +17,9 @@ const kernel = defineKernel(
   'DiffusionUpsampleNearest',
   ({ x }, { factor }) => {
     const [, height, width] = x.shape;
-    return [tf.image.resizeNearestNeighbor(x, [height * factor, width * factor])];
+    // The kernel of tf.image.resizeNearestNeighbor, without all else of tf.image.
+    const attrs = { alignCorners: false, halfPixelCenters: false, size: [height * factor, width * factor] };
+    return [tf.engine().runKernel(tf.ResizeNearestNeighbor, { images: x }, attrs)];
   },
   {
     inputsToSave: [],

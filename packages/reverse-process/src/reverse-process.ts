@@ -13,6 +13,7 @@ import {
   mapExamples,
   type PerExample,
   perExampleTensor,
+  sameShape,
   whenAnswered,
 } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -166,7 +167,7 @@ function split(
   { learned, name }: Variance,
 ): Pick<GaussianEvaluation, 'prediction' | 'raw'> {
   const expected = learned ? [...xt.shape.slice(0, -1), 2 * xt.shape[xt.rank - 1]!] : xt.shape;
-  if (!tf.util.arraysEqual(output.shape, expected)) {
+  if (!sameShape(output.shape, expected)) {
     throw new RangeError(
       `the denoiser must return shape [${expected}] for xt of shape [${xt.shape}] and ${name} variance, not [${output.shape}]`,
     );

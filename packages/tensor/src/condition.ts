@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { sameShape } from './same-shape.js';
 
 /**
  * What a network may be told beside x_t and the time, by name: one row for each example in every tensor, such as `label`
@@ -62,7 +63,7 @@ export function chooseRows(mask: tf.Tensor1D, a: Condition, b: Condition): Condi
 }
 
 function checkAlike(name: string, a: tf.Tensor, b: tf.Tensor): void {
-  if (a.dtype !== b.dtype || !tf.util.arraysEqual(a.shape.slice(1), b.shape.slice(1))) {
+  if (a.dtype !== b.dtype || !sameShape(a.shape.slice(1), b.shape.slice(1))) {
     throw new RangeError(
       `condition: "${name}" is ${described(a)} and ${described(b)}, expected rows of one shape and type`,
     );

@@ -24,5 +24,6 @@ export {
 } from './per-example.js';
 export { philox } from './philox.js';
 export { type RandomAttrs, type Rng, rng } from './rng.js';
+export { sameShape } from './same-shape.js';
 export { tidyNow, whenAnswered } from './tidy-now.js';
 export { valueAndGrad } from './value-and-grad.js';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { sameShape } from './same-shape.js';
 
 /** A number of the host for each example of a batch, or one for all of them: a time, or a coefficient in float64. */
 export type PerExample = number | Float64Array;
@@ -53,7 +54,7 @@ export function perExampleTensor(t: PerExample, count: number): tf.Tensor1D {
 export function axpby(a: PerExample, x: tf.Tensor, b: PerExample, y: tf.Tensor): tf.Tensor {
   checkPerExample('a', a, 'x', x);
   checkPerExample('b', b, 'y', y);
-  if (!tf.util.arraysEqual(x.shape, y.shape)) {
+  if (!sameShape(x.shape, y.shape)) {
     throw new RangeError(`x and y must have one shape, not [${x.shape}] and [${y.shape}]`);
   }
   return tf.tidy(() => {

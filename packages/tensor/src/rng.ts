@@ -74,7 +74,7 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
   }
 
   const size = (shape: readonly number[]): [number, number] => {
-    const total = tf.util.sizeFromShape([...shape]);
+    const total = shape.reduce((product, side) => product * side, 1);
     return [total, shape[0] ?? 1];
   };
 

@@ -1,6 +1,7 @@
 import '#gradients';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Params } from './params.js';
+import { sameShape } from './same-shape.js';
 
 /** What tfjs's engine notes of a kernel that ran while it recorded. */
 interface TapeNode {
@@ -98,7 +99,7 @@ function inputGradients(
     const of = gradient(dys);
     return inputs.map(([name, x]) => {
       const dx = of[name]?.();
-      if (dx?.dtype !== 'float32' || !tf.util.arraysEqual(dx.shape, x.shape)) {
+      if (dx?.dtype !== 'float32' || !sameShape(dx.shape, x.shape)) {
         throw new Error(
           `the gradient of ${kernelName} for ${name} must be float32 [${x.shape}], not ${dx?.dtype} [${dx?.shape}]`,
         );

@@ -18,11 +18,11 @@ async function bundled(names: string): Promise<string> {
 }
 
 it('a bundle with valueAndGrad carries the gradients of tfjs', async () => {
-  expect(await bundled('valueAndGrad')).toContain('registerGradient(');
+  expect(await bundled('valueAndGrad')).toMatch(/registerGradient\d*\(/);
 });
 
 it('a bundle without it carries none', async () => {
   const names =
     'axpby, chooseRows, finish, joinRows, mapParams, nextTask, philox, rng, takeRows, tidyNow, whenAnswered';
-  expect(await bundled(names)).not.toContain('registerGradient(');
+  expect(await bundled(names)).not.toMatch(/registerGradient\d*\(/);
 });

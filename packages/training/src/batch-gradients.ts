@@ -4,6 +4,7 @@ import {
   disposeParams,
   type Params,
   type Rng,
+  sameShape,
   takeRows,
   valueAndGrad,
   zipParams,
@@ -83,7 +84,7 @@ function partGradients<R>(
           ...(ema && { average: reverse(ema, rng.rows(first)) }),
           ...part,
         });
-        if (!tf.util.arraysEqual(perExample.shape, [count])) {
+        if (!sameShape(perExample.shape, [count])) {
           throw new RangeError(
             `loss must return one value per example, [${count}], not [${perExample.shape}]`,
           );

@@ -7,6 +7,7 @@ import {
   mapParams,
   type Params,
   type Rng,
+  sameShape,
   zipParams,
 } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -206,7 +207,7 @@ async function summed({ grads, losses }: Computed, communicator: Communicator): 
 function updated(optimizer: Optimizer, step: OptimizerStep): OptimizerResult {
   const result = optimizer.update(step);
   const { norms } = result;
-  if (!tf.util.arraysEqual(norms.shape, [2])) {
+  if (!sameShape(norms.shape, [2])) {
     throw new RangeError(
       `the optimizer must return the norms of the gradients and of the new parameters, [2], not [${norms.shape}]`,
     );

@@ -1,0 +1,16 @@
+// What a page downloads, tfjs and all, gzipped. The binary of tfjs's wasm backend comes apart: 425 kB.
+const app = (name, limit) => ({
+  name,
+  path: `sizes/${name}.js`,
+  limit,
+  gzip: true,
+  modifyEsbuildConfig: (config) => ({ ...config, format: 'esm', target: 'es2022' }),
+});
+
+export default [
+  app('schedule', '1.2 kB'),
+  app('sampling-alone', '44 kB'),
+  app('sampling', '125 kB'),
+  app('training-points', '134 kB'),
+  app('training-unet', '139 kB'),
+];
