@@ -1,6 +1,9 @@
 // Compiles the AssemblyScript kernels and embeds the binary in a module, so that Node, bundlers and workers load it alike.
+// tfjs's own binary is laid beside it, where use-wasm.js finds it however it is bundled.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import asc from 'assemblyscript/asc';
 
 const { error, stderr, binary } = await compile();
@@ -17,6 +20,9 @@ writeFileSync(
   'dist/binary.js',
   `export const binary = /* @__PURE__ */ Uint8Array.from(atob('${Buffer.from(binary).toString('base64')}'), (c) => c.charCodeAt(0));\n`,
 );
+
+const tfjs = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json'));
+copyFileSync(join(tfjs, 'dist/tfjs-backend-wasm-simd.wasm'), 'dist/tfjs-backend-wasm-simd.wasm');
 
 async function compile() {
   const files = new Map();

@@ -9,10 +9,13 @@ import { registerTfjsKernels } from './tfjs-kernels.js';
 export interface UseWasmOptions {
   /**
    * Where tfjs's own binary is: its folder (with the closing slash), or its address under its name,
-   * `{ 'tfjs-backend-wasm-simd.wasm': url }`. Node finds it by itself; a bundler must be told, see the README.
+   * `{ 'tfjs-backend-wasm-simd.wasm': url }`. Node finds it by itself, and so do pages built by Vite, webpack or Next; see
+   * the README for others.
    */
   wasmPaths?: Parameters<typeof setWasmPaths>[0];
 }
+
+const SIMD = 'tfjs-backend-wasm-simd.wasm';
 
 /** tfjs asks for the address of all its builds, of which only that with SIMD is ever loaded. */
 const NEVER_LOADED = { 'tfjs-backend-wasm.wasm': '', 'tfjs-backend-wasm-threaded-simd.wasm': '' };
@@ -22,20 +25,33 @@ const NEVER_LOADED = { 'tfjs-backend-wasm.wasm': '', 'tfjs-backend-wasm-threaded
  * look for, those that tfjs lacks, and faster ones in the place of some of its own. Call it before the first tensor. The
  * backend runs on one thread: tfjs's threads need an isolated page, do not survive bundlers that rename, and would not
  * serve these kernels.
- * @throws Error if the engine has no WebAssembly SIMD, or the backend does not start.
+ * @throws Error if the engine has no WebAssembly SIMD, or the backend does not start; it names the address of the binary.
  */
 export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void> {
   if (!(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT'))) {
     throw new Error('backend-wasm needs WebAssembly SIMD, which this engine does not have');
   }
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
-  if (wasmPaths !== undefined) {
-    setWasmPaths(typeof wasmPaths === 'string' ? wasmPaths : { ...NEVER_LOADED, ...wasmPaths });
+  const paths = wasmPaths ?? served();
+  if (paths !== undefined) setWasmPaths(typeof paths === 'string' ? paths : { ...NEVER_LOADED, ...paths });
+  if (!(await tf.setBackend('wasm'))) {
+    const address = typeof paths === 'string' ? `${paths}${SIMD}` : paths?.[SIMD];
+    throw new Error(
+      `the wasm backend of tfjs did not start${address === undefined ? '' : `: is ${SIMD} at ${address}? The option wasmPaths says where it is`}`,
+    );
   }
-  if (!(await tf.setBackend('wasm'))) throw new Error('the wasm backend of tfjs did not start');
   await prepare();
   if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
   for (const config of [...opsKernels, ...randomKernels]) tf.registerKernel(config);
   registerTfjsKernels();
   registerSoftmaxGradient();
+}
+
+/**
+ * The copy of the binary that the build laid into `dist`, for pages: bundlers that know `new URL(…, import.meta.url)` carry
+ * it along. undefined for what runs from a disk (Node, Bun, Deno), where tfjs reads its own.
+ */
+function served(): { [SIMD]: string } | undefined {
+  if (import.meta.url.startsWith('file:')) return undefined;
+  return { [SIMD]: new URL('../dist/tfjs-backend-wasm-simd.wasm', import.meta.url).href };
 }

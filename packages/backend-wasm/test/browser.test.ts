@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
-import { build, type Plugin, type Rolldown } from 'vite';
+import { build, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useWasm } from '../src/index.js';
 import { compute } from './browser/compute.js';
@@ -15,23 +15,12 @@ const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/goo
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
-/** The lines that the README gives to users of Vite, as a module. */
-const readmeForVite: Plugin = {
-  name: 'readme',
-  resolveId: (id) => (id === 'the README for Vite' ? `${folder}readme-for-vite.js` : undefined),
-  load(id) {
-    if (!id.endsWith('readme-for-vite.js')) return undefined;
-    return /^```js\n(.*?)^```/ms.exec(readFileSync(`${folder}README.md`, 'utf8'))![1]!;
-  },
-};
-
 /** The files that Vite makes of the page's script, by their paths. */
 async function buildWithVite(): Promise<Map<string, string | Uint8Array>> {
   const { output } = (await build({
     root: folder,
     configFile: false,
     logLevel: 'error',
-    plugins: [readmeForVite],
     resolve: {
       alias: { '@diffusion-ts/backend-wasm': `${folder}src/index.ts` },
       conditions: ['@diffusion-ts/source', 'module', 'browser', 'development|production'],

@@ -1,7 +1,6 @@
-// Runs in a page and in a worker, set up by the README's lines for Vite: answers with what was computed.
+// Runs in a page and in a worker, set up with no option: answers with what was computed.
 
-// @ts-expect-error: the test makes a module of the README's lines.
-import 'the README for Vite';
+import { useWasm } from '@diffusion-ts/backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { compute } from './compute.js';
 
@@ -10,6 +9,7 @@ export interface Answer {
   numbers: number[];
 }
 
+await useWasm();
 const answer: Answer = { backend: tf.getBackend(), numbers: compute() };
 if (typeof document === 'undefined') postMessage(answer);
 else Object.assign(globalThis, { answer });
