@@ -20,7 +20,7 @@ export interface NodeBackendInfo {
 
 let info: NodeBackendInfo | undefined;
 
-/** Whether `npm run native` has been run for this version. */
+/** Whether `npx diffusion-native` has been run for this version. */
 export function hasNode(): boolean {
   return findBuild() !== undefined;
 }
@@ -45,7 +45,7 @@ export async function useNode({
 function load(threads: number): NodeBackendInfo {
   const build = findBuild();
   if (build === undefined) {
-    throw new Error('the tensorflow backend is not installed for this version: run `npm run native`');
+    throw new Error('the tensorflow backend is not installed for this version: run `npx diffusion-native`');
   }
   // TensorFlow reads these when it is loaded; who has set them knows why.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';

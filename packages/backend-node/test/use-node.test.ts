@@ -13,7 +13,7 @@ describe('useNode', () => {
     const empty = mkdtempSync(join(tmpdir(), 'diffusion-native-'));
     vi.stubEnv('DIFFUSION_TS_NATIVE', empty);
     expect(hasNode()).toBe(false);
-    await expect(useNode()).rejects.toThrow('run `npm run native`');
+    await expect(useNode()).rejects.toThrow('run `npx diffusion-native`');
     rmSync(empty, { recursive: true });
   });
 

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import sharp from 'sharp';
+import type sharp from 'sharp';
 import { DataError } from './data-error.js';
 import { type Batch, checkIndices, type Dataset, toBatch } from './dataset.js';
 import { pixelToUnit } from './from-arrays.js';
@@ -30,8 +30,10 @@ const IMAGE = /\.(png|jpe?g|webp)$/i;
  * An image is turned as its EXIF data says, scaled (Lanczos) so that it covers the size asked for, and cropped about its
  * centre; what is transparent becomes white; greyscale is luminance. Files are decoded when a batch asks for them.
  *
+ * It needs the package `sharp` installed beside this one.
+ *
  * @throws RangeError where an option is out of range. DataError, one sentence that names the file or folder, where
- * images cannot be read, lie both in the folder and in its sub-folders, are missing in some sub-folders, or differ in
+ * sharp is missing, images cannot be read, lie both in the folder and in its sub-folders, are missing in some sub-folders, or differ in
  * size while none is asked for; a file that cannot be decoded is reported by the batch that needs it.
  */
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<Dataset> {
@@ -41,7 +43,8 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   }
   const asked = askedSize(options);
   const { files, classes, labels } = await scan(path);
-  const [height, width] = asked ?? (await commonSize(files));
+  const open = await loadSharp();
+  const [height, width] = asked ?? (await commonSize(open, files));
   const shape = [height, width, channels] as const;
   const each = height * width * channels;
 
@@ -57,7 +60,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
       const x0 = new Float32Array(count * each);
       await Promise.all(
         Array.from(indices, async (index, i) => {
-          const pixels = await decode(files[index]!, shape);
+          const pixels = await decode(open, files[index]!, shape);
           write(pixels, shape, mirrored?.[i] === 1, x0.subarray(i * each, (i + 1) * each));
         }),
       );
@@ -116,11 +119,21 @@ async function scan(path: string): Promise<Scan> {
   return { files, classes, labels: images.map((parts) => classes.indexOf(parts[0]!)) };
 }
 
+/** What opens a file as an image: sharp, an optional peer, asked for only here. */
+type Open = typeof sharp;
+
+async function loadSharp(): Promise<Open> {
+  const { default: open } = await import('sharp').catch((cause) => {
+    throw new DataError('reading images needs the package sharp: npm install sharp', { cause });
+  });
+  return open;
+}
+
 /** The height and width that all files share. */
-async function commonSize(files: readonly string[]): Promise<[number, number]> {
+async function commonSize(open: Open, files: readonly string[]): Promise<[number, number]> {
   let first: { height: number; width: number } | undefined;
   for (const file of files) {
-    const { autoOrient } = await sharp(file)
+    const { autoOrient } = await open(file)
       .metadata()
       .catch((cause) => {
         throw undecodable(file, cause);
@@ -137,8 +150,8 @@ async function commonSize(files: readonly string[]): Promise<[number, number]> {
 
 type Shape = readonly [height: number, width: number, channels: 1 | 3];
 
-async function decode(file: string, [height, width, channels]: Shape): Promise<Uint8Array> {
-  return sharp(file, { failOn: 'error' })
+async function decode(open: Open, file: string, [height, width, channels]: Shape): Promise<Uint8Array> {
+  return open(file, { failOn: 'error' })
     .autoOrient()
     .resize(width, height, { fit: 'cover', position: 'centre' })
     .flatten({ background: 'white' })

@@ -25,7 +25,7 @@ const NODE_API: NpmPackage = {
 const HELP = `Makes the tensorflow backend available: fetches the sources of tfjs-node and a libtensorflow,
 compiles them with our kernels, and tests the result. Nothing outside one folder is touched.
 
-  npm run native -- [--libtensorflow <folder>] [--force]
+  npx diffusion-native [--libtensorflow <folder>] [--force]
 
   --libtensorflow  a folder with TensorFlow's libraries and headers (or LIBTENSORFLOW in the environment);
                    otherwise the wheel tensorflow-cpu is downloaded with pip, or else tfjs-node's own library
