@@ -59,12 +59,12 @@ function tfjsConvolution(g: Draw, depthwise = false) {
   ];
   // tfjs counts the columns of a padding of one number by the height of the filter.
   const isSquare = fh === fw && strides[0] === strides[1] && dilations[0] === dilations[1];
-  const pad = one<'same' | 'valid' | number | number[][]>(
-    g,
-    'same',
-    isSquare ? whole(g, 0, 2) : 'valid',
-    [[0, 0], [whole(g, 0, 2), whole(g, 0, 2)], [whole(g, 0, 2), whole(g, 0, 2)], [0, 0]],
-  );
+  const pad = one<'same' | 'valid' | number | number[][]>(g, 'same', isSquare ? whole(g, 0, 2) : 'valid', [
+    [0, 0],
+    [whole(g, 0, 2), whole(g, 0, 2)],
+    [whole(g, 0, 2), whole(g, 0, 2)],
+    [0, 0],
+  ]);
   const x = [n, whole(g, (fh - 1) * dilations[0] + 1, 12), whole(g, (fw - 1) * dilations[1] + 1, 12), ci];
   const filter = [fh, fw, ci, last];
   const { outShape: y } = tf.backend_util.computeConv2DInfo(
