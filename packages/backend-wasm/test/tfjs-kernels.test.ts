@@ -271,7 +271,7 @@ it('leaves integers to tfjs, and says what it takes where tfjs has nothing', asy
     ]);
     expect(() =>
       tf.unsortedSegmentSum(tf.tensor1d([1, 2], 'int32'), tf.tensor1d([0, 0], 'int32'), 1),
-    ).toThrow(/UnsortedSegmentSum on wasm takes float32 tensors/);
+    ).toThrow(/UnsortedSegmentSum: x must be float32, not int32/);
   });
 });
 
