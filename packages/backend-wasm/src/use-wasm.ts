@@ -52,6 +52,7 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
  * it along. undefined for what runs from a disk (Node, Bun, Deno), where tfjs reads its own.
  */
 function served(): { [SIMD]: string } | undefined {
-  if (import.meta.url.startsWith('file:')) return undefined;
-  return { [SIMD]: new URL('../dist/tfjs-backend-wasm-simd.wasm', import.meta.url).href };
+  // Not import.meta.url is asked, which webpack makes the path of this file.
+  const { protocol, href } = new URL('../dist/tfjs-backend-wasm-simd.wasm', import.meta.url);
+  return protocol === 'file:' ? undefined : { [SIMD]: href };
 }
