@@ -57,6 +57,7 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
     await page.getByRole('button', { name: 'Train' }).click();
     await page.getByText('This browser does not store the run').waitFor();
     await page.getByText('Runs are not kept when the page is closed.').waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     await close();
   });
 
