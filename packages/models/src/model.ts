@@ -72,6 +72,29 @@ export interface Blueprint<C> extends Pick<Model<C>, 'config' | 'accepts'> {
 }
 
 export function model<C>({ config, accepts, checkShape, build }: Blueprint<C>): Model<C> {
+  const { forward, ...parameters } = declared(build);
+  return {
+    config,
+    ...parameters,
+    accepts,
+    apply(params, xt, told, condition = {}, rng) {
+      checkParams('params', params, parameters.shapes);
+      checkShape(xt.shape);
+      const batch = xt.shape[0]!;
+      checkRows('told', told, [batch]);
+      if (told.dtype !== 'float32' && told.dtype !== 'int32') {
+        throw new RangeError(`told must be float32 or int32, not ${told.dtype}`);
+      }
+      for (const [name, accepted] of Object.entries(accepts)) checkAccepted(condition, name, accepted, batch);
+      return tf.tidy(() => forward(params, xt, told, condition, rng));
+    },
+  };
+}
+
+/** The parameters that `build` declares, and the function of them that it returns. */
+export function declared<F>(
+  build: (declare: Declare) => F,
+): Pick<Model<unknown>, 'shapes' | 'layouts' | 'init'> & { readonly forward: F } {
   const shapes: Record<string, readonly number[]> = {};
   const layouts: Record<string, Layout> = {};
   const initials: Record<string, Initial> = {};
@@ -82,10 +105,8 @@ export function model<C>({ config, accepts, checkShape, build }: Blueprint<C>): 
     return <T>(params: Params) => params[name] as T;
   });
   return {
-    config,
     shapes,
     layouts,
-    accepts,
     init: (rng) =>
       Object.fromEntries(
         Object.entries(initials).map(([name, initial]) => [
@@ -93,17 +114,7 @@ export function model<C>({ config, accepts, checkShape, build }: Blueprint<C>): 
           initial(rng.fork(name), [...shapes[name]!]),
         ]),
       ),
-    apply(params, xt, told, condition = {}, rng) {
-      checkParams('params', params, shapes);
-      checkShape(xt.shape);
-      const batch = xt.shape[0]!;
-      checkRows('told', told, [batch]);
-      if (told.dtype !== 'float32' && told.dtype !== 'int32') {
-        throw new RangeError(`told must be float32 or int32, not ${told.dtype}`);
-      }
-      for (const [name, accepted] of Object.entries(accepts)) checkAccepted(condition, name, accepted, batch);
-      return tf.tidy(() => forward(params, xt, told, condition, rng));
-    },
+    forward,
   };
 }
 

@@ -1,3 +1,16 @@
+import {
+  completed,
+  count,
+  countOrNull,
+  flag,
+  isCount,
+  type Key,
+  type Keys,
+  listOf,
+  oneOf,
+  positive,
+} from './config-keys.js';
+
 /** Where an encoder stage attends, and where not. */
 export type DownBlockType = 'DownBlock2D' | 'AttnDownBlock2D';
 /** Where a decoder stage attends, and where not. */
@@ -51,59 +64,11 @@ export interface UNetConfig {
   readonly add_attention: boolean;
 }
 
-interface Key<T> {
-  readonly fallback: T;
-  readonly allowed: string;
-  accepts(value: unknown): boolean;
-}
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
-
-const count = (fallback: number): Key<number> => ({
-  fallback,
-  allowed: 'a whole number from 1 on',
-  accepts: isCount,
-});
-
-const countOrNull = (fallback: number | null): Key<number | null> => ({
-  fallback,
-  allowed: 'a whole number from 1 on, or null',
-  accepts: (value) => value === null || isCount(value),
-});
-
-const positive = (fallback: number): Key<number> => ({
-  fallback,
-  allowed: 'a positive number',
-  accepts: (value) => Number.isFinite(value) && (value as number) > 0,
-});
-
-const flag = (fallback: boolean): Key<boolean> => ({
-  fallback,
-  allowed: 'true or false',
-  accepts: (value) => typeof value === 'boolean',
-});
-
-const oneOf = <T extends string | number | null>(fallback: T, ...others: T[]): Key<T> => ({
-  fallback,
-  allowed: [fallback, ...others].map((value) => JSON.stringify(value)).join(' or '),
-  accepts: (value) => [fallback, ...others].includes(value as T),
-});
-
-const listOf = <T>(
-  fallback: readonly T[],
-  allowed: string,
-  accepts: (value: unknown) => boolean,
-): Key<readonly T[]> => ({
-  fallback,
-  allowed: `a list of ${allowed}`,
-  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(accepts),
-});
-
 const blocks = <T extends string>(plain: T, attending: T, fallback: readonly T[]): Key<readonly T[]> =>
   listOf(fallback, `"${plain}" and "${attending}"`, (value) => value === plain || value === attending);
 
 // The defaults are those of diffusers.
-const KEYS: { readonly [K in keyof UNetConfig]: Key<UNetConfig[K]> } = {
+const KEYS: Keys<UNetConfig> = {
   sample_size: {
     fallback: null,
     allowed: 'a whole number from 1 on, [height, width] or null',
@@ -166,17 +131,7 @@ const KEYS: { readonly [K in keyof UNetConfig]: Key<UNetConfig[K]> } = {
  * not supported or does not fit the others.
  */
 export function unetConfig(json: unknown): UNetConfig {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new TypeError(`config must be an object, not ${JSON.stringify(json)}`);
-  }
-  const given = Object.entries(json).filter(([key, value]) => !key.startsWith('_') && value !== undefined);
-  for (const [key, value] of given) {
-    if (!Object.hasOwn(KEYS, key)) throw new RangeError(`config has the unknown key "${key}"`);
-    const { allowed, accepts } = KEYS[key as keyof UNetConfig];
-    if (!accepts(value)) throw new RangeError(`${key} must be ${allowed}, not ${JSON.stringify(value)}`);
-  }
-  const defaults = Object.entries(KEYS).map(([key, { fallback }]) => [key, fallback] as const);
-  const config = Object.fromEntries([...defaults, ...given]) as unknown as UNetConfig;
+  const config = completed(KEYS, json);
   checkTogether(config);
   return config;
 }

@@ -33,7 +33,7 @@ export function encoderStage(
   parts: Parts,
   name: string,
   { inputs, outputs, layers, attends, resamples }: Stage,
-): (params: Params, x: tf.Tensor4D, embedding: tf.Tensor2D, rng?: Rng) => tf.Tensor4D[] {
+): (params: Params, x: tf.Tensor4D, embedding: tf.Tensor2D | undefined, rng?: Rng) => tf.Tensor4D[] {
   const attentions = repeat(attends ? layers : 0, (i) =>
     parts.attention(`${name}.attentions.${i}`, { channels: outputs }),
   );
@@ -62,7 +62,7 @@ export function decoderStage(
   params: Params,
   x: tf.Tensor4D,
   encoded: tf.Tensor4D[],
-  embedding: tf.Tensor2D,
+  embedding: tf.Tensor2D | undefined,
   rng?: Rng,
 ) => tf.Tensor4D {
   const attentions = repeat(attends ? layers : 0, (i) =>
@@ -88,7 +88,7 @@ export function middle(
   parts: Parts,
   name: string,
   options: { channels: number; attends: boolean; groups: number | null; outputScale: number },
-): (params: Params, x: tf.Tensor4D, embedding: tf.Tensor2D, rng?: Rng) => tf.Tensor4D {
+): (params: Params, x: tf.Tensor4D, embedding: tf.Tensor2D | undefined, rng?: Rng) => tf.Tensor4D {
   const { channels, attends, groups, outputScale } = options;
   const attention = attends
     ? parts.attention(`${name}.attentions.0`, { channels, groups, outputScale })
