@@ -33,7 +33,11 @@ export function boundTerm<D extends Distribution>(
 
 /** L_T = KL(q(x_T | x_0) ‖ p(x_T)), `[batch]`, in bits per dimension: what the prior costs. */
 export function priorBits<D extends Distribution>(forward: ForwardProcess<D>, x0: tf.Tensor): tf.Tensor1D {
-  return tf.tidy(() => bits(forward.marginal(x0, forward.schedule.end).kl(forward.prior(x0.shape))));
+  return tf.tidy(() => {
+    const kl = forward.marginal(x0, forward.schedule.end).kl(forward.prior(x0.shape));
+    // Latents of a learned encoder are fewer than the dimensions of the data.
+    return kl.size === x0.size ? bits(kl) : tf.mul(bits(kl), kl.size / x0.size);
+  });
 }
 
 /** @throws RangeError where time is continuous or between two steps: there the bound has other terms. */

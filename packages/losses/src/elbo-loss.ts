@@ -1,42 +1,35 @@
-import { constantFraction, type NoiseSchedule } from '@diffusion-ts/schedules';
-import type { Rng } from '@diffusion-ts/tensor';
+import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
+import { atOnce, type ReverseProcess } from '@diffusion-ts/reverse-process';
 import * as tf from '@tensorflow/tfjs-core';
-import { type ElboOptions, negativeElbo } from './elbo.js';
-import type { LatentVariableModel } from './latent-variable-model.js';
+import { boundTerm, priorBits } from './bound-term.js';
+import { logProb } from './decoder.js';
 import type { Loss } from './loss.js';
+import type { VariationalBoundOptions } from './variational-bound.js';
 
-/** A latent-variable model as `train` takes it: what it draws, it draws with an `rng`, and of times it has a single one. */
-export interface TrainableLatents {
-  readonly model: LatentVariableModel;
-  readonly rng: Rng;
-  readonly forward: {
-    readonly schedule: NoiseSchedule;
-    noise(rng: Rng, shape: readonly number[]): tf.Tensor;
-  };
+export interface ElboLossOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
+  /** Weight of L_T (Higgins et al. 2017); default 1, which is the bound. */
+  readonly beta?: number;
 }
-
-/** What the `reverse` of `train` returns for a latent-variable model: `(params, rng) => trainableLatents(vae(params), rng)`. */
-export function trainableLatents(model: LatentVariableModel, rng: Rng): TrainableLatents {
-  return { model, rng, forward: { schedule: ONE_STEP, noise: (_, [batch]) => tf.zeros([batch!]) } };
-}
-
-const ONE_STEP = constantFraction({ steps: 1 });
 
 /**
- * The negative ELBO of a latent-variable model in bits per dimension, its KL terms weighed by `beta` (Higgins et al. 2017;
- * default 1, which is the bound). Its parts are returned by name, unweighted.
+ * −ELBO in bits per dimension, for a process whose way to the noise is learned too, such as a `variationalAutoencoder`:
+ * β L_T + steps · L_t, which is the whole bound with t uniform (Kingma and Welling 2014, eq. 3; of a single step, the
+ * reconstruction and the KL). The parts are returned as `rate` (L_T) and `distortion`.
+ * @throws RangeError if beta is negative or not finite; where the schedule has no steps.
  */
-export function elboLoss({
+export function elboLoss<D extends Distribution = Gaussian>({
   beta = 1,
-  ...options
-}: ElboOptions & { readonly beta?: number } = {}): Loss<TrainableLatents> {
+  decoder = logProb,
+}: ElboLossOptions<D> = {}): Loss<ReverseProcess<D>> {
   if (!(beta >= 0 && beta < Infinity))
     throw new RangeError(`beta must be a finite number from 0 up, not ${beta}`);
-  return ({ reverse: { model, rng }, x0 }) =>
+  return ({ reverse, x0, t, noise, condition }) =>
     tf.tidy(() => {
-      const parts = negativeElbo(model, x0, rng, options);
-      if (beta === 1) return parts;
-      const rate = tf.add(parts.transitions, parts.prior);
-      return { ...parts, perExample: tf.add(parts.reconstruction, tf.mul(rate, beta)) };
+      const { forward } = reverse;
+      const xt = forward.sample(x0, t, noise);
+      const term = boundTerm(forward, atOnce(reverse.evaluate(xt, t, condition)), x0, xt, t, decoder);
+      const rate = priorBits(forward, x0);
+      const distortion: tf.Tensor1D = tf.mul(term, forward.schedule.steps!);
+      return { perExample: tf.add(distortion, tf.mul(rate, beta)), rate, distortion };
     });
 }

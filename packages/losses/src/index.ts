@@ -1,14 +1,13 @@
 export { priorBits } from './bound-term.js';
 export { type Decoder, erfDecoder, logProb, tanhDecoder } from './decoder.js';
 export { type ElboOptions, importanceWeightedBound, type NegativeElbo, negativeElbo } from './elbo.js';
-export { elboLoss, type TrainableLatents, trainableLatents } from './elbo-loss.js';
+export { type ElboLossOptions, elboLoss } from './elbo-loss.js';
 export { type BoundEstimate, type EstimateBoundOptions, estimateBound } from './estimate-bound.js';
 export { type HybridOptions, hybrid } from './hybrid.js';
 export {
   asLatentVariableModel,
   type LatentLayer,
   type LatentVariableModel,
-  standardNormal,
 } from './latent-variable-model.js';
 export type { Loss, LossContext, LossTerms } from './loss.js';
 export { huber, l1, l2, type Norm } from './norm.js';

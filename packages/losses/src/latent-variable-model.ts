@@ -23,40 +23,36 @@ export interface LatentVariableModel {
   prior(shape: readonly number[]): Distribution;
 }
 
-/** Latents that are standard normal before anything is known of them: N(0, I). */
-export function standardNormal(shape: readonly number[]): Gaussian {
-  return gaussian({ mean: tf.zeros([...shape]), logVariance: 0 });
-}
-
 /**
- * A Gaussian diffusion model as what it is (Ho et al. 2020, eq. 1 and 2): a VAE of `steps` layers whose latents are x_1 …
- * x_T and whose encoders q(x_t | x_{t−1}) = N(√(1−β_t) x_{t−1}, β_t I) have nothing to learn.
+ * A process as what it is (Ho et al. 2020, eq. 1 and 2): a VAE of `steps` layers whose latents are x_1 … x_T. The encoders
+ * of a Gaussian diffusion, q(x_t | x_{t−1}) = N(√(1−β_t) x_{t−1}, β_t I), have nothing to learn; a `variationalAutoencoder`
+ * is such a process of one step, whose encoder has.
  * @throws RangeError where the schedule has no steps.
  */
 export function asLatentVariableModel(reverse: ReverseProcess, condition?: Condition): LatentVariableModel {
-  const { schedule, prior } = reverse.forward;
+  const { forward } = reverse;
+  const { schedule } = forward;
   if (schedule.steps === undefined) {
     throw new RangeError(
       'a latent-variable model has a layer for every step of a schedule, and one of continuous time has no steps',
     );
   }
-  const layers = Array.from({ length: schedule.steps }, (_, t): LatentLayer => {
+  const encoderAt = (t: number): LatentLayer['encode'] => {
+    if (t === 0) return (x) => forward.marginal(x, 0);
     const [below, above] = [schedule.level(t - 1), schedule.level(t)];
-    return {
-      encode: (x) =>
-        gaussian({
-          mean: axpby(above.alpha / below.alpha, x, 0, x),
-          logVariance: Math.log(between(below, above).beta),
+    const logVariance = Math.log(between(below, above).beta);
+    return (x) => gaussian({ mean: axpby(above.alpha / below.alpha, x, 0, x), logVariance });
+  };
+  const layers = Array.from(
+    { length: schedule.steps },
+    (_, t): LatentLayer => ({
+      encode: encoderAt(t),
+      decode: (x) =>
+        tf.tidy(() => {
+          const p = atOnce(reverse.evaluate(x, t, condition)).to(t - 1);
+          return p as Gaussian & tf.NamedTensorMap;
         }),
-      decode(x) {
-        const evaluation = atOnce(reverse.evaluate(x, t, condition));
-        try {
-          return evaluation.to(t - 1);
-        } finally {
-          evaluation.dispose();
-        }
-      },
-    };
-  });
-  return { layers, prior };
+    }),
+  );
+  return { layers, prior: (shape) => forward.prior(shape) };
 }

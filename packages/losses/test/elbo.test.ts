@@ -1,6 +1,13 @@
 import { exactGaussian } from '@diffusion-ts/analytic';
 import { gaussian, gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { epsilonPrediction, fixedSmall, reverseProcess, vPrediction } from '@diffusion-ts/reverse-process';
+import {
+  epsilonPrediction,
+  fixedSmall,
+  type ReverseProcess,
+  reverseProcess,
+  variationalAutoencoder,
+  vPrediction,
+} from '@diffusion-ts/reverse-process';
 import { cosine, linear, rectified } from '@diffusion-ts/schedules';
 import { type Params, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
@@ -13,8 +20,6 @@ import {
   importanceWeightedBound,
   type LatentVariableModel,
   negativeElbo,
-  standardNormal,
-  trainableLatents,
   variationalBoundTerms,
 } from '../src/index.js';
 import { expectGradient } from './finite-differences.js';
@@ -23,21 +28,20 @@ const [W, S] = [1.3, 0.6];
 const DATA_VARIANCE = W ** 2 + S ** 2;
 
 /** p(x | z) = N(w z, s²), z ~ N(0, 1): x is N(0, w² + s²), and its posterior is N(w x, s²)/(w² + s²), `off` it or not. */
-function linearGaussian({ shift = 0, stretch = 1 } = {}): LatentVariableModel {
-  return {
-    layers: [
-      {
-        encode: (x) =>
-          gaussian({
-            mean: tf.add(tf.mul(x, W / DATA_VARIANCE), shift),
-            logVariance: Math.log((S ** 2 / DATA_VARIANCE) * stretch),
-          }),
-        decode: (z) => gaussian({ mean: tf.mul(z, W), logVariance: 2 * Math.log(S) }),
-      },
-    ],
-    prior: standardNormal,
-  };
+function linearGaussian({ shift = 0, stretch = 1 } = {}): ReverseProcess {
+  return variationalAutoencoder({
+    encode: (x) =>
+      gaussian({
+        mean: tf.add(tf.mul(x, W / DATA_VARIANCE), shift),
+        logVariance: Math.log((S ** 2 / DATA_VARIANCE) * stretch),
+      }),
+    decode: (z) => gaussian({ mean: tf.mul(z, W), logVariance: 2 * Math.log(S) }),
+    latentShape: [3],
+  });
 }
+
+const latents = (off: { shift?: number; stretch?: number } = {}): LatentVariableModel =>
+  asLatentVariableModel(linearGaussian(off));
 
 /** −log₂ N(x; 0, w² + s²), the mean over the components. */
 const exactBits = (x: tf.Tensor): tf.Tensor => {
@@ -46,14 +50,16 @@ const exactBits = (x: tf.Tensor): tf.Tensor => {
 };
 
 /** In float64: the wasm backend adds up thousands of numbers in float32 one after the other. */
-const mean = (x: tf.Tensor): number => x.dataSync<'float32'>().reduce((sum, value) => sum + value, 0) / x.size;
+const mean = (x: tf.Tensor): number =>
+  x.dataSync<'float32'>().reduce((sum, value) => sum + value, 0) / x.size;
 
 onEachBackend(() => {
   const x = (): tf.Tensor => rng(1).normal([5, 3]);
+  const context = () => ({ x0: x(), t: 0, noise: rng(10).normal([5, 3]) });
 
   it('weighs a sample of the exact posterior by exactly p(x), whatever was drawn', () => {
     for (const samples of [1, 7]) {
-      const bound = importanceWeightedBound(linearGaussian(), x(), rng(samples), { samples });
+      const bound = importanceWeightedBound(latents(), x(), rng(samples), { samples });
       expectAllClose(bound, exactBits(x()), { absolute: 2e-6 });
     }
   });
@@ -61,7 +67,7 @@ onEachBackend(() => {
   it('of an exact Gaussian model is its log-likelihood', () => {
     // E log p(x | z) by enough samples, the rest in closed form.
     const many = tf.tile(tf.tensor2d([[0.3, -1.2, 2]]), [20_000, 1]);
-    const { perExample, prior, transitions } = negativeElbo(linearGaussian(), many, rng(3));
+    const { perExample, prior, transitions } = negativeElbo(latents(), many, rng(3));
     const expected = exactBits(many).dataSync()[0]!;
     expect(mean(perExample)).toBeCloseTo(expected, 2);
     expect(mean(transitions)).toBe(0);
@@ -72,7 +78,7 @@ onEachBackend(() => {
 
   it('of an encoder that is off is above it by KL(q ‖ p(z | x)), and more samples bring the bound down to it', () => {
     const [shift, stretch] = [0.4, 2];
-    const model = linearGaussian({ shift, stretch });
+    const model = latents({ shift, stretch });
     const many = tf.tile(tf.tensor2d([[0.3, -1.2, 2]]), [20_000, 1]);
     const expected = exactBits(many).dataSync()[0]!;
     const posterior = S ** 2 / DATA_VARIANCE;
@@ -128,63 +134,69 @@ onEachBackend(() => {
   });
 
   it('teaches encoder and decoder: the gradient is that of the sum, through the sample', () => {
-    const model = ({ gain, spread, weight }: Params): LatentVariableModel => ({
-      layers: [
-        {
-          encode: (x) => {
-            const mean = tf.mul(x, gain!);
-            return gaussian({ mean, logVariance: tf.mul(tf.onesLike(mean), spread!) });
-          },
-          decode: (z) => gaussian({ mean: tf.mul(tf.reverse(z, 1), weight!), logVariance: -1 }),
+    const model = ({ gain, spread, weight }: Params): ReverseProcess =>
+      variationalAutoencoder({
+        encode: (x) => {
+          const mean = tf.mul(x, gain!);
+          return gaussian({ mean, logVariance: tf.mul(tf.onesLike(mean), spread!) });
         },
-      ],
-      prior: standardNormal,
-    });
+        decode: (z) => gaussian({ mean: tf.mul(tf.reverse(z, 1), weight!), logVariance: -1 }),
+        latentShape: [3],
+      });
     for (const beta of [1, 0.25]) {
       const loss = (params: Params): tf.Scalar =>
-        tf.sum(
-          elboLoss({ beta })({
-            reverse: trainableLatents(model(params), rng(10)),
-            x0: x(),
-            t: 0,
-            noise: tf.zeros([5]),
-          }).perExample,
-        );
+        tf.sum(elboLoss({ beta })({ reverse: model(params), ...context() }).perExample);
       expectGradient(loss, { gain: 0.5, spread: -0.7, weight: 0.9 });
     }
   });
 
-  it('weighs the rate by β and returns the parts as they are', () => {
-    const context = {
-      reverse: trainableLatents(linearGaussian({ shift: 0.1 }), rng(11)),
-      x0: x(),
-      t: 0,
-      noise: tf.zeros([5]),
-    };
-    const { perExample, reconstruction, prior } = elboLoss({ beta: 3 })(context);
-    expectAllClose(perExample, tf.add(reconstruction!, tf.mul(prior!, 3)));
-    expectAllClose(tf.add(reconstruction!, prior!), elboLoss()(context).perExample);
+  it('as a loss is the bound of the process: the closed KL, and the term of one step, weighed by β', async () => {
+    const reverse = linearGaussian({ shift: 0.1 });
+    const { perExample, rate, distortion } = elboLoss({ beta: 3 })({ reverse, ...context() });
+    expectAllClose(perExample, tf.add(distortion!, tf.mul(rate!, 3)));
+    expectAllClose(tf.add(distortion!, rate!), elboLoss()({ reverse, ...context() }).perExample);
+    const { noise } = context();
+    const z = tf.add(
+      tf.add(tf.mul(x(), W / DATA_VARIANCE), 0.1),
+      tf.mul(noise, S / Math.sqrt(DATA_VARIANCE)),
+    );
+    const errors = tf.mean(tf.square(tf.sub(x(), tf.mul(z, W))), 1);
+    const density = tf.mul(tf.add(tf.div(errors, S ** 2), Math.log(2 * Math.PI * S ** 2)), 0.5 / Math.LN2);
+    expectAllClose(distortion!, density);
+    expectAllClose(rate!, (await variationalBoundTerms(reverse, x(), rng(1))).prior);
     expect(() => elboLoss({ beta: Number.NaN })).toThrow('beta must be a finite number from 0 up, not NaN');
+  });
+
+  it('counts the KL of few latents in bits of the many dimensions of the data', () => {
+    const reverse = variationalAutoencoder({
+      encode: (x) => gaussian({ mean: tf.slice(x, [0, 0], [-1, 1]), logVariance: 0 }),
+      decode: (z) => gaussian({ mean: tf.tile(z, [1, 3]), logVariance: 0 }),
+      latentShape: [1],
+    });
+    const { rate } = elboLoss()({ reverse, ...context(), noise: tf.zeros([5, 1]) });
+    const first = tf.reshape(tf.slice(x(), [0, 0], [-1, 1]), [5]);
+    expectAllClose(rate!, tf.div(tf.square(first), 2 * 3 * Math.LN2));
+    expectAllClose(negativeElbo(asLatentVariableModel(reverse), x(), rng(1)).prior, rate!);
   });
 
   it('reads images off by the decoder it is given', () => {
     const images = tf.tensor2d([[-1, 1 / 127.5, 1 / 127.5 - 1]]);
-    const { reconstruction } = negativeElbo(linearGaussian(), images, rng(12), { decoder: erfDecoder });
+    const { reconstruction } = negativeElbo(latents(), images, rng(12), { decoder: erfDecoder });
     // A bin holds less than all, where a density may be above 1.
     expect(mean(reconstruction)).toBeGreaterThan(0);
   });
 
   it('gives back the memory it used', async () => {
     const data = x();
-    await expectNoLeak(() => negativeElbo(linearGaussian(), data, rng(1)));
-    await expectNoLeak(() => [importanceWeightedBound(linearGaussian(), data, rng(1), { samples: 3 })]);
+    await expectNoLeak(() => negativeElbo(latents(), data, rng(1)));
+    await expectNoLeak(() => [importanceWeightedBound(latents(), data, rng(1), { samples: 3 })]);
   });
 
   it('says what is wrong', () => {
-    expect(() => importanceWeightedBound(linearGaussian(), x(), rng(1), { samples: 0 })).toThrow(
+    expect(() => importanceWeightedBound(latents(), x(), rng(1), { samples: 0 })).toThrow(
       'samples must be a whole number from 1 on, not 0',
     );
-    expect(() => negativeElbo({ layers: [], prior: standardNormal }, x(), rng(1))).toThrow(
+    expect(() => negativeElbo({ ...latents(), layers: [] }, x(), rng(1))).toThrow(
       'the model must have at least one layer of latents',
     );
     const forward = gaussianDiffusion(rectified());

@@ -25,3 +25,8 @@ export {
   VARIANCES,
   type Variance,
 } from './variance.js';
+export {
+  gaussianOfMoments,
+  type VariationalAutoencoderOptions,
+  variationalAutoencoder,
+} from './variational-autoencoder.js';
