@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSafetensors } from '@diffusion-ts/checkpoints';
-import { type Network, networkOf } from '@diffusion-ts/recipes';
+import { denoisingNetworkOf, type Network } from '@diffusion-ts/recipes';
 import { mapParams, type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import { disposeState, initialState, type TrainState } from '@diffusion-ts/training';
@@ -44,7 +44,7 @@ describe('the files of a checkpoint', () => {
   let network: Network;
   beforeAll(async () => {
     await useBackend('cpu');
-    network = networkOf(TINY, false);
+    network = denoisingNetworkOf(TINY, false);
   });
 
   it('give back the whole state, and what was put beside it', async () => {

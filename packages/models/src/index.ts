@@ -1,5 +1,5 @@
 export { type Autoencoder, autoencoderKl } from './autoencoder-kl.js';
-export type { AutoencoderKlConfig } from './autoencoder-kl-config.js';
+export { type AutoencoderKlConfig, autoencoderKlConfig } from './autoencoder-kl-config.js';
 export { type MlpConfig, mlp } from './mlp.js';
 export type { Accepted, Model } from './model.js';
 export { unet } from './unet.js';

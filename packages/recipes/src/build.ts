@@ -1,22 +1,48 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import type { Decoder } from '@diffusion-ts/losses';
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
+import type { Sampler } from '@diffusion-ts/samplers';
+import type { Params, Rng } from '@diffusion-ts/tensor';
+import type { TrainStepOptions } from '@diffusion-ts/training';
+import { buildAutoencoder } from './autoencoder.js';
 import type { RunConfig } from './config/schema.js';
-import { blaming } from './config-error.js';
-import { type Network, networkOf } from './network.js';
-import { forwardOf, reverseOf } from './process.js';
+import { buildDiffusion } from './diffusion.js';
+import type { Network } from './network.js';
+import type { SamplingConfig } from './sampling.js';
 
-/** What a complete config stands for. */
+// Which distributions a process has is its own affair: what is built together fits together.
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+type Any = any;
+
+/** What a complete config stands for, of whatever kind: all that is asked for to train it, draw from it and measure it. */
 export interface Built {
   readonly network: Network;
-  readonly forward: ForwardProcess;
+  /** The way from the data to x_T; of an autoencoder, whose way is learned, that of fresh weights. */
+  readonly forward: ForwardProcess<Any>;
+  /** Of one x_T, where that does not look like data: the latents of an autoencoder. */
+  readonly latentShape?: readonly number[];
+  /** How the steps of training are taken; step s draws from `rng.fork(s)`. The caller calls `dispose` when done. */
+  trainSteps(rng: Rng): TrainStepOptions<Any> & { dispose(): void };
+  /**
+   * The process of these weights, to sample from and to evaluate, guided where that is not 0. The caller calls `dispose`
+   * when done.
+   * @throws ConfigError if there is nothing to guide to.
+   */
+  process(params: Params, guidance?: number): ReverseProcess<Any> & { dispose(): void };
+  /** @throws ConfigError if this process has no such sampler, or not such times. */
+  sampler(settings: SamplingConfig): Sampler<Any>;
+  /** How x_0 is read off in the last step of the bound, to evaluate with. */
+  readonly decoder: Decoder<Any>;
 }
 
+/** The kinds of runs by their networks. */
+const KINDS: Readonly<Record<RunConfig['model']['_class_name'], (config: RunConfig) => Built>> = {
+  UNet2DModel: buildDiffusion,
+  MLP: buildDiffusion,
+  AutoencoderKL: buildAutoencoder,
+};
+
 /** @throws ConfigError if the network or the process cannot be built, or do not go together. */
-export function build(config: Pick<RunConfig, 'model' | 'process' | 'training'>): Built {
-  const network = networkOf(config.model, config.training.labelDropout > 0);
-  const forward = blaming('process.schedule: ', () => forwardOf(config.process));
-  const never = (): never => {
-    throw new Error('the network was asked');
-  };
-  blaming('process: ', () => reverseOf(forward, config.process, never, false));
-  return { network, forward };
+export function build(config: RunConfig): Built {
+  return KINDS[config.model._class_name](config);
 }

@@ -1,9 +1,17 @@
 export { type Built, build } from './build.js';
 export type { Preset, RunConfig } from './config/schema.js';
 export { blaming, ConfigError } from './config-error.js';
+export { type Diffusion, diffusionOf } from './diffusion.js';
 export { decoderOf, lossOf } from './loss.js';
 export { oneOfThese } from './names.js';
-export { countOf, emptyCondition, fitModel, type Network, networkOf } from './network.js';
+export {
+  countOf,
+  type DenoisingNetwork,
+  denoisingNetworkOf,
+  emptyCondition,
+  fitModel,
+  type Network,
+} from './network.js';
 export { checkPlan } from './plan.js';
 export { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from './points.js';
 export { PRESETS } from './presets/index.js';

@@ -22,6 +22,7 @@ import {
   x0Snr,
 } from '@diffusion-ts/losses';
 import type { RunConfig } from './config/schema.js';
+import { ConfigError } from './config-error.js';
 import { isPoints } from './points.js';
 
 type SimpleConfig = Extract<RunConfig['loss'], { kind: 'simple' }>;
@@ -33,6 +34,11 @@ const NORMS = { l1, l2, huber } as const;
 export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
   const decoder = isPoints(data) ? logProb : tanhDecoder;
   if (loss.kind === 'variational-bound') return variationalBound({ decoder });
+  if (loss.kind === 'elbo') {
+    throw new ConfigError(
+      'loss.kind is elbo: expected simple, variational-bound or hybrid, since of a fixed way to the noise there is nothing to learn.',
+    );
+  }
   const { norm, weighting } = loss;
   const options = { norm: NORMS[norm], weighting: weightingOf(weighting) };
   return loss.kind === 'simple' ? simple(options) : hybrid({ ...options, decoder, lambda: loss.lambda });

@@ -21,6 +21,10 @@ export interface Network {
   /** The label that means "no class", where it learned without classes too. */
   readonly nullLabel?: number;
   init(rng: Rng): Params;
+}
+
+/** One that says what is noise in x_t. */
+export interface DenoisingNetwork extends Network {
   /** The network with these weights; with an `rng` it drops out, as in training. */
   denoiser(params: Params, rng?: Rng): Denoiser;
 }
@@ -40,8 +44,13 @@ export function countOf(shapes: Shapes): number {
 }
 
 /** The network that a config describes. `hidden` says whether its last label means "no class". */
-export function networkOf(config: RunConfig['model'], hidden: boolean): Network {
+export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean): DenoisingNetwork {
   const { _class_name: name, ...rest } = config;
+  if (name === 'AutoencoderKL') {
+    throw new ConfigError(
+      'model._class_name is AutoencoderKL, which denoises nothing: expected UNet2DModel or MLP.',
+    );
+  }
   if (name === 'MLP') {
     const model = checked(rest, MLP_KEYS, () => mlp(rest as unknown as MlpConfig));
     const { dimensions, classes } = model.config;
@@ -60,23 +69,26 @@ export function networkOf(config: RunConfig['model'], hidden: boolean): Network 
  */
 export function fitModel({ model, process, training }: RunConfig, dataset: Dataset): RunConfig['model'] {
   const isImage = dataset.shape.length === 3;
-  if (isImage !== (model._class_name === 'UNet2DModel')) {
+  if (isImage === (model._class_name === 'MLP')) {
     throw new ConfigError(
-      `model._class_name is ${model._class_name}: expected ${isImage ? 'UNet2DModel for images' : 'MLP for points'}.`,
+      `model._class_name is ${model._class_name}: expected ${isImage ? 'UNet2DModel or AutoencoderKL for images' : 'MLP for points'}.`,
     );
   }
   const [first, second, channels] = dataset.shape as [number, number, number];
   const outputs = VARIANCES[process.variance].learned ? 2 : 1;
   const hides = training.labelDropout > 0;
   const labels = dataset.classes === undefined ? null : dataset.classes.length + (hides ? 1 : 0);
-  const decided = isImage
-    ? {
-        sample_size: first === second ? first : [first, second],
-        in_channels: channels,
-        out_channels: outputs * channels,
-        num_class_embeds: labels,
-      }
-    : { dimensions: first, outputs: outputs * first, classes: labels };
+  const decided =
+    model._class_name === 'AutoencoderKL'
+      ? decidedOfAutoencoder(dataset)
+      : isImage
+        ? {
+            sample_size: first === second ? first : [first, second],
+            in_channels: channels,
+            out_channels: outputs * channels,
+            num_class_embeds: labels,
+          }
+        : { dimensions: first, outputs: outputs * first, classes: labels };
   for (const [key, value] of Object.entries(decided)) {
     const given = model[key] ?? value;
     if (JSON.stringify(given) !== JSON.stringify(value)) {
@@ -85,12 +97,30 @@ export function fitModel({ model, process, training }: RunConfig, dataset: Datas
       );
     }
   }
-  return networkOf({ ...model, ...decided }, labels !== null && hides).config;
+  if (model._class_name === 'AutoencoderKL') return { ...model, ...decided };
+  return denoisingNetworkOf({ ...model, ...decided }, labels !== null && hides).config;
+}
+
+/** What the data decide of an autoencoder, whose decoder says a mean and a variance of every pixel. */
+function decidedOfAutoencoder({
+  shape: [height, width, channels],
+  classes,
+}: Dataset): Record<string, unknown> {
+  if (height !== width) {
+    throw new ConfigError(
+      `The images are ${height} × ${width}: expected square ones, which an AutoencoderKL is for.`,
+    );
+  }
+  if (classes !== undefined) {
+    throw new ConfigError('data.labels is true: expected false, since an AutoencoderKL is told no classes.');
+  }
+  return { sample_size: height, in_channels: channels, out_channels: 2 * channels! };
 }
 
 const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', 'classes'];
 
-function checked<C>(config: object, known: readonly string[], make: () => Model<C>): Model<C> {
+/** What is made of the keys of a model's config, or a sentence that says which is none of them, or what it must be. */
+export function checked<M>(config: object, known: readonly string[], make: () => M): M {
   const strange = Object.keys(config).find((key) => !known.includes(key) && !key.startsWith('_'));
   if (strange !== undefined) {
     throw new ConfigError(`model.${strange} is no setting: expected ${oneOfThese(strange, known)}.`);
@@ -105,7 +135,7 @@ function network<C extends object>(
   isImage: boolean,
   labels: number | null,
   hidden: boolean,
-): Network {
+): DenoisingNetwork {
   return {
     config: { _class_name: name, ...model.config },
     shapes: model.shapes,

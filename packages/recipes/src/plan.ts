@@ -3,8 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { reverseOf } from './process.js';
-import { samplerOf } from './sampling.js';
+import { lossOf } from './loss.js';
 import { learningRateOf } from './training.js';
 
 /**
@@ -15,13 +14,15 @@ import { learningRateOf } from './training.js';
 export function checkPlan(config: RunConfig): Built {
   const built = build(config);
   blaming('training: ', () => learningRateOf(config.training));
-  checkTaught(config, built);
+  if (config.model._class_name !== 'AutoencoderKL') checkTaught(config, built);
   checkSampled(config, built);
   return built;
 }
 
 /** That the loss and the times to train on fit the process. */
-function checkTaught({ loss, process, training }: RunConfig, { forward }: Built): void {
+function checkTaught(config: RunConfig, { forward }: Built): void {
+  lossOf(config);
+  const { loss, process, training } = config;
   if (forward.schedule.steps === undefined) {
     const { kind } = process.schedule;
     if (loss.kind !== 'simple') {
@@ -49,14 +50,14 @@ function checkTaught({ loss, process, training }: RunConfig, { forward }: Built)
 }
 
 /** That the sampler can go through its times, and has a class to guide to. */
-function checkSampled({ process, sampling }: RunConfig, { network, forward }: Built): void {
-  if (sampling.guidance !== 0 && network.nullLabel === undefined) {
+function checkSampled({ sampling }: RunConfig, built: Built): void {
+  if (sampling.guidance !== 0 && built.network.nullLabel === undefined) {
     throw new ConfigError(
       `sampling.guidance is ${sampling.guidance}: expected 0, since the network does not learn classes and some of the examples without theirs (data.labels, training.labelDropout).`,
     );
   }
-  const reverse = reverseOf(forward, process, never, network.isImage);
-  const sampler = samplerOf(sampling, forward);
+  const reverse = built.process({});
+  const sampler = built.sampler(sampling);
   // A sampler looks at its steps when it is called, and at tensors only when it is asked for the first of them.
   blaming('sampling: ', () => sampler(reverse, undefined as unknown as Tensor, { rng: NO_RNG }));
 }

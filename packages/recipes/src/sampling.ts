@@ -15,7 +15,7 @@ import {
 import type { Params } from '@diffusion-ts/tensor';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { emptyCondition, type Network } from './network.js';
+import { type DenoisingNetwork, emptyCondition } from './network.js';
 import { type ProcessConfig, reverseOf } from './process.js';
 
 export type SamplingConfig = RunConfig['sampling'];
@@ -72,7 +72,7 @@ export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardPr
  * @throws ConfigError if there is nothing to guide to.
  */
 export function samplingProcess(
-  network: Network,
+  network: DenoisingNetwork,
   params: Params,
   forward: ForwardProcess,
   process: ProcessConfig,

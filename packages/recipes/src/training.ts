@@ -21,7 +21,7 @@ import {
 } from '@diffusion-ts/training';
 import type { RunConfig } from './config/schema.js';
 import { lossOf } from './loss.js';
-import { emptyCondition, type Network } from './network.js';
+import { type DenoisingNetwork, emptyCondition } from './network.js';
 import { reverseOf } from './process.js';
 
 export type TrainingConfig = RunConfig['training'];
@@ -32,24 +32,33 @@ export type TrainingConfig = RunConfig['training'];
  */
 export function trainingOf(
   config: Pick<RunConfig, 'data' | 'process' | 'loss' | 'training'>,
-  network: Network,
+  network: DenoisingNetwork,
   forward: ForwardProcess,
   rng: Rng,
 ): TrainStepOptions & { dispose(): void } {
   const { training, process } = config;
-  const { betas, epsilon, weightDecay, maxGradNorm, labelDropout, microBatch } = training;
   const empty = emptyCondition(network);
   return {
     reverse: (params, rng) => reverseOf(forward, process, network.denoiser(params, rng), false),
     loss: lossOf(config),
     rng,
+    ...optimizationOf(training),
+    times: TIME_SAMPLERS[training.timesteps](),
+    conditionDropout: empty && { rate: training.labelDropout, empty: empty.condition },
+    dispose: () => empty?.dispose(),
+  };
+}
+
+/** What is the same whatever is trained. */
+export function optimizationOf(
+  training: TrainingConfig,
+): Pick<TrainStepOptions, 'learningRate' | 'optimizer' | 'ema' | 'microBatch'> {
+  const { betas, epsilon, weightDecay, maxGradNorm, microBatch } = training;
+  return {
     learningRate: learningRateOf(training),
     optimizer: adamW({ betas, epsilon, weightDecay, maxGradNorm: maxGradNorm ?? undefined }),
     ema: emaOf(training.ema),
-    times: TIME_SAMPLERS[training.timesteps](),
-    conditionDropout: empty && { rate: labelDropout, empty: empty.condition },
     microBatch: microBatch ?? undefined,
-    dispose: () => empty?.dispose(),
   };
 }
 

@@ -3,7 +3,7 @@ import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/index.js';
-import { ConfigError, emptyCondition, fitModel, networkOf, PRESETS } from '../src/index.js';
+import { ConfigError, denoisingNetworkOf, emptyCondition, fitModel, PRESETS } from '../src/index.js';
 import { changed, data, LABELLED, labelled, type Setting, tiny } from './settings.js';
 
 const config = (preset: keyof typeof PRESETS, ...changes: Setting[]) =>
@@ -15,10 +15,14 @@ describe('the network of a run', () => {
   it('takes its sizes from the data, and has a label more than classes where labels are dropped', () => {
     const fitted = fitModel(config('mnist'), data([28, 28, 1], 10));
     expect(fitted).toMatchObject({ sample_size: 28, in_channels: 1, out_channels: 1, num_class_embeds: 11 });
-    expect(networkOf(fitted, true)).toMatchObject({ shape: [28, 28, 1], classes: 10, nullLabel: 10 });
+    expect(denoisingNetworkOf(fitted, true)).toMatchObject({
+      shape: [28, 28, 1],
+      classes: 10,
+      nullLabel: 10,
+    });
     const certain = fitModel(config('mnist', ['training.labelDropout', 0]), data([28, 28, 1], 10));
-    expect(networkOf(certain, false)).toMatchObject({ classes: 10 });
-    expect(networkOf(certain, false).nullLabel).toBe(undefined);
+    expect(denoisingNetworkOf(certain, false)).toMatchObject({ classes: 10 });
+    expect(denoisingNetworkOf(certain, false).nullLabel).toBe(undefined);
   });
 
   it('has twice the outputs where it learns the variance', () => {
@@ -36,7 +40,7 @@ describe('the network of a run', () => {
 
   it('is complete: its own config builds it again', () => {
     const fitted = fitModel(config('mnist'), data([28, 28, 1], 10));
-    expect(networkOf(fitted, true).config).toEqual(fitted);
+    expect(denoisingNetworkOf(fitted, true).config).toEqual(fitted);
     expect(Object.keys(fitted)).toContain('norm_eps');
   });
 
@@ -51,7 +55,10 @@ describe('the network of a run', () => {
     ],
     [['model.act_fn', 'gelu'], 'model.act_fn must be "silu", not "gelu".'],
     [['model.droput', 0.1], 'model.droput is no setting: expected dropout, perhaps, or one of sample_size, '],
-    [['model._class_name', 'MLP'], 'model._class_name is MLP: expected UNet2DModel for images.'],
+    [
+      ['model._class_name', 'MLP'],
+      'model._class_name is MLP: expected UNet2DModel or AutoencoderKL for images.',
+    ],
   ] as const)('is refused in one sentence with %s: %s', (change, message) => {
     const fit = () => fitModel(config('mnist', change), data([28, 28, 1], 10));
     expect(fit).toThrow(ConfigError);
@@ -66,10 +73,10 @@ describe('the network of a run', () => {
   });
 
   it('without a size of its images, or with a strange setting, is refused in one sentence', () => {
-    expect(() => networkOf({ _class_name: 'UNet2DModel' }, false)).toThrow(
+    expect(() => denoisingNetworkOf({ _class_name: 'UNet2DModel' }, false)).toThrow(
       'model.sample_size is null: say how many pixels the images have.',
     );
-    expect(() => networkOf({ _class_name: 'MLP', dimensions: 2, layer: 3 }, false)).toThrow(
+    expect(() => denoisingNetworkOf({ _class_name: 'MLP', dimensions: 2, layer: 3 }, false)).toThrow(
       'model.layer is no setting: expected layers, perhaps, or one of dimensions, outputs, hidden, ',
     );
   });
@@ -81,7 +88,7 @@ describe('the network of a run', () => {
   });
 
   it('with its weights is a denoiser that is told the class', () => {
-    const network = networkOf(labelled().model, true);
+    const network = denoisingNetworkOf(labelled().model, true);
     const made = network.init(rng(1));
     // The last layer of a fresh network is zero.
     const params = { ...made, 'output.weight': rng(2).normal(made['output.weight']!.shape) };
@@ -96,9 +103,9 @@ describe('the network of a run', () => {
 
   it('that never learned without classes has nothing to be told in their place, and others one row of it', () => {
     const before = tf.memory().numTensors;
-    expect(emptyCondition(networkOf(tiny().model, false))).toBe(undefined);
-    expect(emptyCondition(networkOf(labelled().model, false))).toBe(undefined);
-    const empty = emptyCondition(networkOf(labelled().model, true))!;
+    expect(emptyCondition(denoisingNetworkOf(tiny().model, false))).toBe(undefined);
+    expect(emptyCondition(denoisingNetworkOf(labelled().model, false))).toBe(undefined);
+    const empty = emptyCondition(denoisingNetworkOf(labelled().model, true))!;
     expect([...empty.condition.label!.dataSync()]).toEqual([2]);
     expect(empty.condition.label!.dtype).toBe('int32');
     empty.dispose();

@@ -14,8 +14,8 @@ import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  build,
   ConfigError,
+  diffusionOf,
   type Network,
   samplerOf,
   samplingProcess,
@@ -117,7 +117,7 @@ function weightsOf(network: Network): Params {
 
 async function sampled(...changes: Setting[]): Promise<number[]> {
   const config = labelled(['sampling.guidance', 0], ...changes);
-  const { network, forward } = build(config);
+  const { network, forward } = diffusionOf(config);
   const params = weightsOf(network);
   const { process, sampling } = config;
   const reverse = samplingProcess(network, params, forward, process, sampling.guidance);
@@ -172,7 +172,7 @@ describe('the process that a run is sampled from', () => {
     expect(tf.memory().numTensors).toBe(before);
 
     const config = labelled();
-    const { network, forward } = build(config);
+    const { network, forward } = diffusionOf(config);
     const params = weightsOf(network);
     const [xt, told, label] = [
       tf.ones([1, 2]),
@@ -200,7 +200,7 @@ describe('the process that a run is sampled from', () => {
       [tiny(), false],
       [tiny(['model', image], ['data', { kind: 'mnist', labels: false }]), true],
     ] as const) {
-      const { network, forward } = build(config);
+      const { network, forward } = diffusionOf(config);
       expect(samplingProcess(network, {}, forward, config.process, 0).clip).toBe(clip);
     }
   });
@@ -209,7 +209,7 @@ describe('the process that a run is sampled from', () => {
     const sentence =
       'sampling.guidance needs a model that was trained with classes and with some of them hidden; this one was not.';
     for (const config of [tiny(), labelled(['training.labelDropout', 0])]) {
-      const { network, forward } = build(config);
+      const { network, forward } = diffusionOf(config);
       expect(() => samplingProcess(network, {}, forward, config.process, 1)).toThrow(
         new ConfigError(sentence),
       );

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunConfig } from '../src/config/index.js';
 import {
-  build,
+  diffusionOf,
   type PointsConfig,
   pointsOf,
   samplerOf,
@@ -37,7 +37,7 @@ const RING: readonly Setting[] = [
 ];
 
 async function trained(config: RunConfig): Promise<{ state: TrainState; records: StepRecord[] }> {
-  const { network, forward } = build(config);
+  const { network, forward } = diffusionOf(config);
   const data = pointsOf(config.data as PointsConfig, 'train');
   const { dispose, ...options } = trainingOf(config, network, forward, rng(1));
   const { steps, batch: size, seed } = config.training;
@@ -58,7 +58,7 @@ async function sampled(
   config: RunConfig,
   weights?: Params,
 ): Promise<[noise: Float32Array, x0: Float32Array]> {
-  const { network, forward } = build(config);
+  const { network, forward } = diffusionOf(config);
   const params = weights ?? network.init(rng(2));
   const reverse = samplingProcess(network, params, forward, config.process, 0);
   const xT = latent(forward, rng(3), [256, 2]);

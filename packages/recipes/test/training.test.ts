@@ -4,7 +4,7 @@ import { useBackend } from '@diffusion-ts/testing';
 import { disposeState, initialState, trainStep } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { build, learningRateOf, type PointsConfig, pointsOf, trainingOf } from '../src/index.js';
+import { diffusionOf, learningRateOf, type PointsConfig, pointsOf, trainingOf } from '../src/index.js';
 import { labelled, namesAt, type Setting, tiny } from './settings.js';
 
 /** What two steps of training leave: losses, gradients and weights. */
@@ -12,7 +12,7 @@ async function trained(
   ...changes: Setting[]
 ): Promise<{ losses: number[]; weights: number[]; ema?: number[] }> {
   const config = labelled(...changes);
-  const { network, forward } = build(config);
+  const { network, forward } = diffusionOf(config);
   const { dispose, ...options } = trainingOf(config, network, forward, rng(1));
   const init = network.init(rng(2));
   // A network that says 0 teaches its last layer alone.
@@ -105,7 +105,7 @@ describe('the training of a run', () => {
   };
   it.each(namesAt('training.timesteps'))('draws its times as it is told to: %s', (timesteps) => {
     const config = tiny(['training.timesteps', timesteps]);
-    const { network, forward } = build(config);
+    const { network, forward } = diffusionOf(config);
     const { times, dispose } = trainingOf(config, network, forward, rng(0));
     const { t, weights } = times!.draw(rng(4), 10_000, schedule, []);
     dispose();

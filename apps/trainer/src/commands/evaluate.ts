@@ -66,7 +66,6 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     let estimate: BoundEstimate;
     try {
       estimate = await evaluateRun({
-        config,
         built,
         params,
         dataset,

@@ -61,7 +61,9 @@ function ofConfig(config: RunConfig): string[] {
   ];
 }
 
-function ofProcess({ process }: RunConfig, { forward: { schedule } }: Built): string[] {
+function ofProcess({ process }: RunConfig, { forward: { schedule }, latentShape }: Built): string[] {
+  if (latentShape !== undefined)
+    return [`Latents   ${latentShape.join('×')}, N(0, I) before anything is known of them`];
   const { least, end } = schedule;
   const first = schedule.level(least);
   const last = schedule.level(end);

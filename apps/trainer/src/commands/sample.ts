@@ -95,9 +95,8 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   const bar = progress('sample', 0, settings.count);
   try {
     const { samples, frames } = await sampleRun({
-      ...built,
+      built,
       params,
-      process: config.process,
       settings,
       seed: options.seed,
       label: options.class,

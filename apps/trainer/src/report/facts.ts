@@ -15,14 +15,26 @@ export function factsOf(
 }
 
 function modelFacts(config: RunConfig): Fact[] {
-  const { network, forward } = build(config);
-  const { model, data, process } = config;
+  const built = build(config);
+  const { network } = built;
+  const { model, data } = config;
   const parameters = countOf(network.shapes).toLocaleString('en');
   return [
-    ['Model', `${model._class_name === 'MLP' ? 'MLP' : 'U-Net'}, ${parameters} parameters`],
+    ['Model', `${MODELS[model._class_name]}, ${parameters} parameters`],
     ['Data', `${data.kind}, ${network.shape.join(' × ')}`],
-    ['Process', `${process.schedule.kind}, ${timeOf(forward.schedule)}, predicts ${process.predicts}`],
+    processFact(config, built),
   ];
+}
+
+const MODELS: Readonly<Record<RunConfig['model']['_class_name'], string>> = {
+  MLP: 'MLP',
+  UNet2DModel: 'U-Net',
+  AutoencoderKL: 'Autoencoder',
+};
+
+function processFact({ process }: RunConfig, { forward, latentShape }: Built): Fact {
+  if (latentShape !== undefined) return ['Latents', latentShape.join(' × ')];
+  return ['Process', `${process.schedule.kind}, ${timeOf(forward.schedule)}, predicts ${process.predicts}`];
 }
 
 function timeOf({ steps }: Built['forward']['schedule']): string {

@@ -23,6 +23,7 @@ export function writeReport(run: string): string {
     glance(factsOf(readConfig(run), metrics, evaluation)),
     samples(sheets),
     thereAndBack(run),
+    reconstructions(run),
     losses(metrics),
     bound(evaluation),
     settings(run),
@@ -54,6 +55,16 @@ function thereAndBack(run: string): string {
     'There and back',
     'Left: the forward process q(x<sub>t</sub> | x<sub>0</sub>) drowns data in noise. Right: the reverse process finds its way from noise to new data.',
     `<div class="strips">${figure(forward!, 'forward: data → noise')}${figure(reverse!, 'reverse: noise → samples')}</div>`,
+  );
+}
+
+function reconstructions(run: string): string {
+  const file = join(run, 'pictures', 'reconstructions.png');
+  if (!existsSync(file)) return '';
+  return section(
+    'Reconstructions',
+    'Left: test data x. Right: the mean of p(x | z), with z the mean of q(z | x): what the latents keep.',
+    figure(file, 'x, and what is left of it'),
   );
 }
 

@@ -1,6 +1,6 @@
 import { type Batch, type Dataset, disposeBatch } from '@diffusion-ts/datasets';
 import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
-import { type Built, decoderOf, type RunConfig, reverseOf } from '@diffusion-ts/recipes';
+import type { Built } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
 import { rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
@@ -8,7 +8,6 @@ import { Refusal } from '../errors.js';
 const BATCH = 64;
 
 export interface EvaluateOptions {
-  readonly config: RunConfig;
   readonly built: Built;
   readonly params: Params;
   readonly dataset: Dataset;
@@ -23,17 +22,20 @@ export interface EvaluateOptions {
 
 /** The variational bound of weights on the first examples of a dataset. */
 export async function evaluateRun(options: EvaluateOptions): Promise<BoundEstimate> {
-  const { config, built, params, dataset, timesteps, seed, signal, onImages } = options;
-  const { network, forward } = built;
+  const { built, params, dataset, timesteps, seed, signal, onImages } = options;
   checkData(options);
-  const reverse = reverseOf(forward, config.process, network.denoiser(params), network.isImage);
-  return estimateBound(reverse, inOrder(dataset, Math.min(options.limit, dataset.size)), {
-    decoder: decoderOf(config.data),
-    times: Math.min(timesteps, stepsToSum(forward)),
-    rng: rng(seed).fork('evaluation'),
-    ...(signal && { signal }),
-    ...(onImages && { onExamples: onImages }),
-  });
+  const reverse = built.process(params);
+  try {
+    return await estimateBound(reverse, inOrder(dataset, Math.min(options.limit, dataset.size)), {
+      decoder: built.decoder,
+      times: Math.min(timesteps, stepsToSum(built.forward)),
+      rng: rng(seed).fork('evaluation'),
+      ...(signal && { signal }),
+      ...(onImages && { onExamples: onImages }),
+    });
+  } finally {
+    reverse.dispose();
+  }
 }
 
 /** How many terms the bound of a process has. */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { disposeBatch } from '@diffusion-ts/datasets';
+import { type Batch, disposeBatch } from '@diffusion-ts/datasets';
 import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
-import { disposeParams, rng } from '@diffusion-ts/tensor';
+import { atOnce } from '@diffusion-ts/reverse-process';
+import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openData } from '../data.js';
 import { evenly } from '../evenly.js';
@@ -28,22 +29,51 @@ export async function finishRun(run: string, signal: AbortSignal): Promise<strin
     if (!existsSync(sheetFile(run, step))) {
       replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
     }
-    const count = built.network.isImage ? IMAGES : POINTS;
-    const forward = await forwardMoments(config, built, count);
-    await write(run, 'forward', forward, built);
-    const { frames } = await sampleRun({
-      ...built,
-      params,
-      process: config.process,
-      settings: { ...config.sampling, count },
-      seed: config.training.seed,
-      every: 1,
-      signal,
-    });
-    await write(run, 'reverse', evenly(frames, MOMENTS), built);
+    if (built.latentShape === undefined) await writeProcess(run, config, built, params, signal);
+    else await write(run, 'reconstructions', await reconstructions(config, built, params), built);
     return writeReport(run);
   } finally {
     disposeParams(params);
+  }
+}
+
+/** The way of some data to the noise, and that of as many samples back. */
+async function writeProcess(
+  run: string,
+  config: RunConfig,
+  built: Built,
+  params: Params,
+  signal: AbortSignal,
+): Promise<void> {
+  const count = built.network.isImage ? IMAGES : POINTS;
+  await write(run, 'forward', await forwardMoments(config, built, count), built);
+  const { frames } = await sampleRun({
+    built,
+    params,
+    settings: { ...config.sampling, count },
+    seed: config.training.seed,
+    every: 1,
+    signal,
+  });
+  await write(run, 'reverse', evenly(frames, MOMENTS), built);
+}
+
+/** Test data, and what is left of them by their way through the latents. */
+async function reconstructions(config: RunConfig, built: Built, params: Params): Promise<Float32Array[]> {
+  const batch = await testData(config, IMAGES * 2);
+  const process = built.process(params);
+  const { end } = process.forward.schedule;
+  try {
+    const decoded = tf.tidy(() => {
+      const z = process.forward.marginal(batch.x0, end).mode();
+      return atOnce(process.evaluate(z, end)).x0();
+    });
+    const moments = [batch.x0, decoded].map((x) => x.dataSync<'float32'>());
+    decoded.dispose();
+    return moments;
+  } finally {
+    process.dispose();
+    disposeBatch(batch);
   }
 }
 
@@ -58,8 +88,7 @@ async function write(
 
 /** Test data x_0, and x_t at evenly spaced t up to the last. */
 async function forwardMoments(config: RunConfig, { forward }: Built, count: number): Promise<Float32Array[]> {
-  const dataset = await openData(config.data, 'test');
-  const batch = await dataset.batch(Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i));
+  const batch = await testData(config, count);
   const { x0 } = batch;
   const { steps, start, end } = forward.schedule;
   const noise = forward.noise(rng(config.training.seed).fork('forward'), x0.shape);
@@ -76,4 +105,9 @@ async function forwardMoments(config: RunConfig, { forward }: Built, count: numb
     noise.dispose();
     disposeBatch(batch);
   }
+}
+
+async function testData(config: RunConfig, count: number): Promise<Batch> {
+  const dataset = await openData(config.data, 'test');
+  return dataset.batch(Array.from({ length: Math.min(count, dataset.size) }, (_, i) => i));
 }

@@ -113,9 +113,8 @@ async function drawAndEvaluate(
   try {
     const drawing = progress('sample', 0, count);
     const { samples, frames } = await sampleRun({
-      ...built,
+      built,
       params,
-      process: config.process,
       settings: { ...config.sampling, count },
       seed: 0,
       every: 1,
@@ -131,7 +130,6 @@ async function drawAndEvaluate(
 
     const evaluating = progress('evaluate', 0, testImages);
     const evaluation = await evaluateRun({
-      config,
       built,
       params,
       dataset: await openData(config.data, 'test'),

@@ -1,5 +1,4 @@
-import type { ForwardProcess } from '@diffusion-ts/forward-process';
-import { type Built, type Network, type RunConfig, samplerOf, samplingProcess } from '@diffusion-ts/recipes';
+import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
 import { picture } from '../pictures/picture.js';
 import type { Raster } from '../pictures/raster.js';
@@ -11,21 +10,19 @@ const POINTS = 4096;
 
 /** The sheet that a run is watched by: always from the same noise. */
 export async function watchingSheet(
-  { network, forward }: Built,
+  built: Built,
   params: Params,
-  { process, sampling, training }: RunConfig,
+  { sampling, training }: RunConfig,
   signal: AbortSignal,
 ): Promise<Raster> {
-  const options = { network, forward, params, process, settings: sampling, seed: training.seed, signal };
-  const { samples } = await sampleRun(options);
+  const { network } = built;
+  const { samples } = await sampleRun({ built, params, settings: sampling, seed: training.seed, signal });
   return picture(samples, network.shape, columnsOf(network, sampling.count));
 }
 
 export interface SampleRunOptions {
-  readonly network: Network;
+  readonly built: Built;
   readonly params: Params;
-  readonly forward: ForwardProcess;
-  readonly process: RunConfig['process'];
   readonly settings: RunConfig['sampling'];
   readonly seed: number;
   /** The class of every sample; by default the classes take turns, so that each has a column of a sheet. */
@@ -38,14 +35,17 @@ export interface SampleRunOptions {
 
 /** Draws samples from weights of a network. */
 export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
-  const { network, params, forward, process, settings, label, ...rest } = options;
+  const { built, params, settings, label, ...rest } = options;
+  const { network } = built;
   const { classes } = network;
-  const sampler = samplerOf(settings, forward);
-  const reverse = samplingProcess(network, params, forward, process, settings.guidance);
+  const sampler = built.sampler(settings);
+  const reverse = built.process(params, settings.guidance);
   try {
     return await draw(reverse, {
       batch: network.isImage ? IMAGES : POINTS,
       ...rest,
+      // Latents are no pictures.
+      ...(built.latentShape && { every: 0 }),
       sampler,
       shape: network.shape,
       count: settings.count,

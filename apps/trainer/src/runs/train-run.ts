@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { batches, type Dataset } from '@diffusion-ts/datasets';
-import { type Built, build, type RunConfig, trainingOf } from '@diffusion-ts/recipes';
+import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
 import {
   disposeState,
@@ -120,9 +120,9 @@ function checkRange(dataset: Dataset): Dataset {
 }
 
 async function advance(training: Training, dataset: Dataset): Promise<void> {
-  const { config, network, forward, state, signal } = training;
+  const { config, state, signal } = training;
   const { seed, batch, steps, logEvery, sampleEvery, checkpointEvery } = config.training;
-  const { dispose, ...options } = trainingOf(config, network, forward, rng(seed).fork('training'));
+  const { dispose, ...options } = training.trainSteps(rng(seed).fork('training'));
 
   const records = train({
     ...options,

@@ -1,7 +1,7 @@
 import { paramsToSafetensors } from '@diffusion-ts/checkpoints';
 import { batches, type Dataset, fromIdx } from '@diffusion-ts/datasets';
 import { latent } from '@diffusion-ts/forward-process';
-import { build, fitModel, samplerOf, samplingProcess, trainingOf } from '@diffusion-ts/recipes';
+import { diffusionOf, fitModel, samplerOf, samplingProcess, trainingOf } from '@diffusion-ts/recipes';
 import {
   checkParams,
   countParams,
@@ -111,7 +111,7 @@ export const digitsJobs: Handlers<DigitsJobs> = {
         const { parseConfig } = await import('@diffusion-ts/recipes/config');
         const preset = parseConfig(DIGITS, 'The run');
         const config = { ...preset, model: fitModel(preset, dataset) };
-        const built = build(config);
+        const built = diffusionOf(config);
         report('Opening the run');
         owned ||= await own(FILE);
         const elsewhere = !owned;

@@ -1,5 +1,5 @@
 import { paramsFromSafetensors, readSafetensors } from '@diffusion-ts/checkpoints';
-import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
+import { type Diffusion, diffusionOf, type RunConfig } from '@diffusion-ts/recipes';
 import { checkParams, disposeParams, type Params } from '@diffusion-ts/tensor';
 import { util } from '@tensorflow/tfjs-core';
 
@@ -7,7 +7,7 @@ import { util } from '@tensorflow/tfjs-core';
 const MAX_NUMBERS = 2 ** 18;
 
 /** A network of images with its weights, and the run that it comes from. */
-export interface ImageModel extends Built {
+export interface ImageModel extends Diffusion {
   readonly config: RunConfig;
   readonly params: Params;
 }
@@ -21,7 +21,7 @@ export async function readImageModel(bytes: Uint8Array, described?: unknown): Pr
   const { parseConfig } = await import('@diffusion-ts/recipes/config');
   const config = parseConfig(described ?? configIn(metadata), 'config.json');
   checkBlocks(config.model, Object.keys(tensors).length);
-  const built = build(config);
+  const built = diffusionOf(config);
   const { isImage, shape, shapes, layouts } = built.network;
   if (!isImage) throw new RangeError('model._class_name is MLP, but only a UNet2DModel draws images.');
   if (util.sizeFromShape([...shape]) > MAX_NUMBERS) {

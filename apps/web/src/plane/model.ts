@@ -1,5 +1,12 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
-import { build, type Network, PRESETS, type Preset, type RunConfig, reverseOf } from '@diffusion-ts/recipes';
+import {
+  diffusionOf,
+  type Network,
+  PRESETS,
+  type Preset,
+  type RunConfig,
+  reverseOf,
+} from '@diffusion-ts/recipes';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import { type Params, rng } from '@diffusion-ts/tensor';
 import { initialState, type TrainState } from '@diffusion-ts/training';
@@ -56,7 +63,7 @@ export async function planeModel(
 ): Promise<PlaneModel> {
   const { parseConfig } = await import('@diffusion-ts/recipes/config');
   const run = parseConfig(presetOf(config), 'The run');
-  const { network: ofFeatures, forward } = build(run);
+  const { network: ofFeatures, forward } = diffusionOf(run);
   const network = seeingWaves(ofFeatures);
   const source = await planeSource(config);
   const fresh: PlaneRecord = {

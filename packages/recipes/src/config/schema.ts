@@ -104,8 +104,9 @@ const loss = z.discriminatedUnion(
     section({ kind: z.literal('simple'), norm, weighting }),
     section({ kind: z.literal('variational-bound') }),
     section({ kind: z.literal('hybrid'), norm, weighting, lambda: defaults(number(0), 0.001) }),
+    section({ kind: z.literal('elbo'), beta: defaults(number(0), 1) }),
   ],
-  { error: 'one of simple, variational-bound, hybrid' },
+  { error: 'one of simple, variational-bound, hybrid, elbo' },
 );
 
 const decay = defaults(number(0, 1), 0.9999);
@@ -176,7 +177,10 @@ const sampling = section({
 /** Everything that a run is made of; what is left out has the default that is written into the run's config.json. */
 export const runConfig = section({
   data,
-  model: z.looseObject({ _class_name: oneOf(['UNet2DModel', 'MLP']) }, { error: 'an object' }),
+  model: z.looseObject(
+    { _class_name: oneOf(['UNet2DModel', 'MLP', 'AutoencoderKL']) },
+    { error: 'an object' },
+  ),
   process: z.prefault(process, {}),
   loss: z.prefault(loss, { kind: 'simple' }),
   training: z.prefault(training, {}),

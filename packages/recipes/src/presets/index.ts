@@ -3,6 +3,7 @@ import { cifar10Ddpm } from './cifar10-ddpm.js';
 import { fashionMnist } from './fashion-mnist.js';
 import { images } from './images.js';
 import { mnist } from './mnist.js';
+import { mnistVae } from './mnist-vae.js';
 import { moons, swissRoll } from './points.js';
 
 /** Runs to start from, by their names. */
@@ -13,4 +14,5 @@ export const PRESETS = {
   moons,
   'swiss-roll': swissRoll,
   images,
+  'mnist-vae': mnistVae,
 } as const satisfies Readonly<Record<string, Preset>>;
