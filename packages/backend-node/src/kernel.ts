@@ -1,11 +1,14 @@
-import { checkKernel, type KernelName, type Kernels } from '@diffusion-ts/ops';
+import { checkKernel, type KernelName, type Kernels, ofNothing } from '@diffusion-ts/ops';
 import type { KernelConfig, KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
 import type { NodeBackend, OpAttr } from './tfjs-node.js';
 
 /** The inputs of a kernel of the contract as a backend sees them. */
 type Infos<K extends KernelName> = { [I in keyof Kernels[K]['inputs']]: TensorInfo };
 
-/** The configuration of a kernel of the contract of `ops`, which checks what it is given before it runs. */
+/**
+ * The configuration of a kernel of the contract of `ops`, which checks what it is given before it runs. What is empty never
+ * reaches the C++, which divides by lengths.
+ */
 export function kernel<K extends KernelName>(
   kernelName: K,
   run: (backend: NodeBackend, inputs: Infos<K>, attrs: Kernels[K]['attrs']) => TensorInfo[],
@@ -14,7 +17,8 @@ export function kernel<K extends KernelName>(
     const inputs = args.inputs as Infos<K>;
     const attrs = (args.attrs ?? {}) as unknown as Kernels[K]['attrs'];
     checkKernel(kernelName, inputs, attrs);
-    return run(args.backend as NodeBackend, inputs, attrs);
+    const nothing = ofNothing(kernelName, inputs as Kernels[K]['inputs'], attrs);
+    return nothing ?? run(args.backend as NodeBackend, inputs, attrs);
   }) as KernelFunc;
   return { kernelName, backendName: 'tensorflow', kernelFunc };
 }

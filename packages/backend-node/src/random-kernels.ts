@@ -9,6 +9,7 @@ export const randomKernels: readonly tf.KernelConfig[] = ['DiffusionNormal', 'Di
     backendName: 'tensorflow',
     kernelFunc: (({ attrs, backend }) => {
       const { shape, rows, k0, k1, firstRow, draw } = attrs as unknown as RandomAttrs;
+      if (shape.includes(0)) return tf.zeros(shape);
       // As a tensor, since attributes choose a kernel and these change with every draw.
       const numbers = tf.tensor1d(Int32Array.of(k0, k1, firstRow, draw, rows, ...shape), 'int32');
       const [y] = (backend as NodeBackend).executeMultipleOutputs(kernelName, [], [numbers], 1);

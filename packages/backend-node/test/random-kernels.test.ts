@@ -32,6 +32,13 @@ describeInstalled('the random numbers drawn in TensorFlow', () => {
     }
   });
 
+  it.each([[[0, 3]], [[3, 0]], [[0]]])('are none of shape %j', async (shape) => {
+    const drawn = rng(1).normal(shape);
+    expect(drawn.shape).toEqual(shape);
+    expect([...(await drawn.data())]).toEqual([]);
+    drawn.dispose();
+  });
+
   it('are those of JavaScript to the bit, whatever the seed, fork, row, shape and draw', () =>
     fc.assert(
       fc.asyncProperty(

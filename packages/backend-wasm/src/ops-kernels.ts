@@ -103,6 +103,7 @@ export const opsKernels: readonly KernelConfig[] = [
     const [batch, heads, queries, depth] = q.shape as [number, number, number, number];
     const keys = k.shape[2]!;
     const gradients = [room.output(q.shape), room.output(k.shape), room.output(v.shape)] as const;
+    if (queries === 0) return gradients.map((gradient) => fill(room, gradient, 0));
     const scratch = room.scratch(room.kernels.attentionScratch(keys, depth));
     room.kernels.attentionGradient(
       ...addresses(room, [dy, q, k, v, y, logSumExp, ...gradients]),

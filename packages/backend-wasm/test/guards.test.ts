@@ -8,7 +8,7 @@ import { sizeOf } from '../src/shapes.js';
 import { softmaxGradientKernel } from '../src/softmax-gradient.js';
 import { tfjsKernels } from '../src/tfjs-kernels.js';
 import { GuardedBackend } from './guarded-backend.js';
-import { type Call, changed, rightCalls } from './kernel-calls.js';
+import { type Call, changed, emptied, rightCalls } from './kernel-calls.js';
 
 type Outputs = tf.TensorInfo | tf.TensorInfo[] | undefined;
 type Run = (backend: GuardedBackend, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap) => Outputs;
@@ -85,6 +85,13 @@ function checked(run: Run, call: Call): Outcome {
   return result;
 }
 
+/** Asserts that an error is one that somebody wrote. */
+function expectSentence({ error }: Outcome): void {
+  expect(error?.message ?? 'nothing').not.toMatch(
+    /Cannot read|not iterable|not a function|typed array|array length|out of bounds|by zero|unreachable/,
+  );
+}
+
 it('there are calls for every kernel', () => {
   expect([...ours, ...ofTfjs].map(([name]) => name).sort()).toEqual(Object.keys(rightCalls).sort());
 });
@@ -106,12 +113,42 @@ describe.each([...ours, ...ofTfjs])('%s', (name, run) => {
   it('says what is wrong with an input or an attribute before it touches anything', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
-        const { error } = checked(run, changed(draw(g), isOurs, g));
-        expect(error?.message ?? 'nothing').not.toMatch(
-          /Cannot read|not iterable|not a function|typed array|array length|out of bounds|by zero|unreachable/,
-        );
+        expectSentence(checked(run, changed(draw(g), isOurs, g)));
       }),
       { numRuns: 150, seed: 2 },
     );
   });
+
+  it('takes empty tensors, or says what is wrong with them', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        expectSentence(checked(run, emptied(draw(g), g)));
+      }),
+      { numRuns: 400, seed: 3 },
+    );
+  });
 });
+
+it.each(['DiffusionGroupNorm', 'DiffusionGroupNormGrad'])(
+  '%s with SiLU stays within its scratch on one row of one to four channels',
+  (name) => {
+    const [, run] = ours.find(([other]) => other === name)!;
+    for (const c of [1, 2, 3, 4]) {
+      const of =
+        (...names: string[]) =>
+        (shape: number[]) =>
+          Object.fromEntries(names.map((input) => [input, { shape, dtype: 'float32' as const }]));
+      const inputs = {
+        ...of('x', 'dy')([1, c]),
+        ...of('scale', 'offset')([c]),
+        ...of('mean', 'inverseDeviation')([1, 1]),
+      };
+      const { bytes, error } = checked(run, {
+        inputs,
+        attrs: { groups: 1, epsilon: 1e-3, activation: 'silu' },
+      });
+      expect(error).toBeUndefined();
+      expect(bytes).toHaveLength(3);
+    }
+  },
+);

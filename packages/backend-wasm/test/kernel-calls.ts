@@ -310,6 +310,26 @@ function random(g: Draw): Call {
   };
 }
 
+/** The call with axes of one length made empty, wherever they are: mostly one that fits still. */
+export function emptied({ inputs, attrs }: Call, g: Draw): Call {
+  const shapes = Object.values({ ...attrs, ...mapValues(inputs, ({ shape }) => shape) }).filter(isShape);
+  const lengths = [...new Set(shapes.flat())];
+  const gone = lengths.length > 0 ? one(g, ...lengths) : 0;
+  const empty = (shape: number[]): number[] => shape.map((length) => (length === gone ? 0 : length));
+  return {
+    inputs: mapValues(inputs, ({ shape, dtype }) => ({ shape: empty(shape), dtype })),
+    attrs: mapValues(attrs, (value, name) => (/shape/i.test(name) && isShape(value) ? empty(value) : value)),
+  };
+}
+
+function isShape(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((length) => typeof length === 'number');
+}
+
+function mapValues<T, U>(record: Record<string, T>, f: (value: T, name: string) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]));
+}
+
 /**
  * The call with one thing changed in it: the shape or type of an input, or a number, a word or a list in its attributes.
  * It may be missing too, if `orMissing`.

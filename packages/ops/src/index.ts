@@ -13,5 +13,6 @@ export type {
   Padding,
 } from './kernels.js';
 export { linear } from './linear.js';
+export { ofNothing } from './of-nothing.js';
 export { silu } from './silu.js';
 export { upsampleNearest } from './upsample-nearest.js';

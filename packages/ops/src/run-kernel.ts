@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelName, Kernels } from './kernels.js';
+import { ofNothing } from './of-nothing.js';
 
 type Inputs<K extends KernelName> = Kernels[K]['inputs'];
 type Attrs<K extends KernelName> = Kernels[K]['attrs'];
@@ -40,6 +41,7 @@ export function defineKernel<K extends KernelName>(
         kernelName: composedName,
         backendName,
         kernelFunc: ({ inputs, attrs }) =>
+          ofNothing(name, inputs as Inputs<K>, attrs as unknown as Attrs<K>) ??
           tf.tidy<tf.Tensor[]>(() => composed(inputs as Inputs<K>, attrs as Attrs<K>)),
       });
     }

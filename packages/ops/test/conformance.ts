@@ -1,6 +1,7 @@
 import { adamWConforms } from './conformance/adam-w.js';
 import { attentionConforms } from './conformance/attention.js';
 import { conv2dConforms } from './conformance/conv2d.js';
+import { emptyConforms } from './conformance/empty.js';
 import { groupNormConforms } from './conformance/group-norm.js';
 import { linearConforms } from './conformance/linear.js';
 import { siluConforms } from './conformance/silu.js';
@@ -18,4 +19,5 @@ export function conformance(): void {
   attentionConforms();
   upsampleNearestConforms();
   adamWConforms();
+  emptyConforms();
 }
