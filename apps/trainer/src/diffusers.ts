@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readDiffusersFolder, writeDiffusersFolder } from '@diffusion-ts/checkpoints/node';
-import { type Built, build, isDiscrete, type RunConfig, scheduleOf } from '@diffusion-ts/recipes';
+import { type Built, build, type Preset, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
+import { fromDiffusers, schedulerOf } from '@diffusion-ts/recipes/diffusers';
 import { disposeParams, mismatch, type Params } from '@diffusion-ts/tensor';
 import { type Json, readJson } from './config/read.js';
 import { Refusal, sentence } from './errors.js';
 import { replaceFile } from './run/replace-file.js';
 
 const MODEL = 'config.json';
+const PIPELINE = 'model_index.json';
 const SCHEDULER = 'scheduler_config.json';
 // What diffusers has no words for (data, loss, training), so that nothing is lost on the way there and back.
 const OURS = 'diffusion-ts.json';
@@ -21,9 +24,9 @@ export interface Opened {
 
 /** Whether a folder is a `UNet2DModel`, or a pipeline with one in it, as diffusers writes them. */
 export function isDiffusers(folder: string): boolean {
-  return (
-    existsSync(join(folder, 'diffusion_pytorch_model.safetensors')) || existsSync(join(folder, 'unet', MODEL))
-  );
+  if (existsSync(join(folder, PIPELINE)) || existsSync(join(folder, 'unet', MODEL))) return true;
+  // The config of a run has the class of its model inside `model`.
+  return existsSync(join(folder, MODEL)) && '_class_name' in readJson(join(folder, MODEL));
 }
 
 /** A model from a folder of diffusers: the network, and the process that its scheduler describes. */
@@ -37,33 +40,50 @@ export async function readDiffusers(folder: string): Promise<Opened> {
   throw new Refusal(`The weights in ${folder} do not fit its config.json: ${problem}.`);
 }
 
-/** The config of a run that a folder of diffusers amounts to. */
+/**
+ * The config of a run that a folder of diffusers amounts to. Where this project wrote it, all that the run was; but what
+ * people edit and replace there are the files of diffusers, so where these say something else they decide.
+ */
 export function readDiffusersConfig(folder: string): RunConfig {
-  const json = readJson(join(modelFolder(folder), MODEL));
-  const ours = join(folder, OURS);
-  const config = parseConfig(
-    {
-      ...(existsSync(ours) ? readJson(ours) : settingsOf(folder, json)),
-      model: { ...json, _class_name: 'UNet2DModel' },
-    },
-    folder,
+  checkPipeline(folder);
+  const model = readJson(join(modelFolder(folder), MODEL));
+  const file = [join(folder, SCHEDULER), join(folder, 'scheduler', SCHEDULER)].find((name) =>
+    existsSync(name),
   );
+  const theirs = fromDiffusers(model, file === undefined ? undefined : readJson(file));
+  const config = parseConfig(existsSync(join(folder, OURS)) ? ours(folder, theirs, file) : theirs, folder);
   return { ...config, model: build(config).network.config };
 }
 
-function settingsOf(folder: string, model: Json): Json {
-  const candidates = [join(folder, SCHEDULER), join(folder, 'scheduler', SCHEDULER)];
-  const scheduler = candidates.find((file) => existsSync(file));
+/** What was written beside them, with another process or sampler where the scheduler is not the one that was written. */
+function ours(folder: string, theirs: Preset, file: string | undefined): Json {
+  const json = { ...readJson(join(folder, OURS)), model: theirs.model };
+  if (file === undefined) return json;
+  const config = parseConfig(json, folder);
+  const written = fromDiffusers(theirs.model, schedulerOf(config.process));
+  const changed = (['process', 'sampling'] as const).filter(
+    (part) => !isDeepStrictEqual(theirs[part], written[part]),
+  );
+  if (changed.length === 0) return json;
+  console.error(
+    `${file} was changed since it was written: its ${changed.join(' and ')} counts, not that of ${OURS}.`,
+  );
   return {
-    data: dataOf(model),
-    process: processOf({ ...learnedVariance(model), ...(scheduler !== undefined && readJson(scheduler)) }),
-    training: { labelDropout: 0 },
+    ...json,
+    ...Object.fromEntries(changed.map((part) => [part, { ...config[part], ...theirs[part] }])),
   };
 }
 
-/** A network with twice the channels learned a variance beside its prediction. */
-function learnedVariance({ in_channels: inputs, out_channels: outputs }: Json): Json {
-  return outputs === 2 * (inputs as number) ? { variance_type: 'learned_range' } : {};
+/** That the network of a pipeline makes images: behind a decoder, or beside anything else, it makes something else. */
+function checkPipeline(folder: string): void {
+  const file = join(folder, PIPELINE);
+  if (!existsSync(file)) return;
+  const parts = Object.keys(readJson(file)).filter((name) => !name.startsWith('_'));
+  const other = parts.find((name) => name !== 'unet' && name !== 'scheduler');
+  if (other === undefined && parts.includes('unet')) return;
+  throw new Refusal(
+    `${file} names ${other === undefined ? 'no unet' : `a part that is not read here, ${JSON.stringify(other)}`}: expected a pipeline of unet and scheduler alone.`,
+  );
 }
 
 function modelFolder(folder: string): string {
@@ -87,83 +107,4 @@ export async function writeDiffusers(folder: string, config: RunConfig, params: 
   } catch (error) {
     throw new Refusal(`The folder ${folder} cannot be written: ${sentence(error)}.`, { cause: error });
   }
-}
-
-function dataOf({ sample_size: size, in_channels: channels }: Readonly<Json>): Json {
-  const [height, width] = Array.isArray(size) ? size : [size, size];
-  return { kind: 'images', height, width, channels };
-}
-
-const PREDICTS = { epsilon: 'epsilon', sample: 'x0', v_prediction: 'v' } as const;
-const VARIANCES = {
-  fixed_small: 'fixedSmall',
-  fixed_small_log: 'fixedSmall',
-  fixed_large: 'fixedLarge',
-  fixed_large_log: 'fixedLarge',
-  learned: 'learned',
-  learned_range: 'learnedRange',
-} as const;
-
-/** The process of a scheduler; what its config leaves out is diffusers' default. */
-function processOf(scheduler: Json): Json {
-  const {
-    num_train_timesteps: steps = 1000,
-    beta_start: start = 1e-4,
-    beta_end: end = 0.02,
-    beta_schedule: kind = 'linear',
-    trained_betas: betas = null,
-    prediction_type: prediction = 'epsilon',
-    variance_type: variance = 'fixed_small',
-    rescale_betas_zero_snr: zeroTerminalSnr = false,
-  } = scheduler;
-  const schedules: Record<string, Json> = {
-    linear: { kind: 'linear', steps, start, end },
-    scaled_linear: { kind: 'quadratic', steps, start, end },
-    squaredcos_cap_v2: { kind: 'cosine', steps },
-  };
-  return {
-    schedule: betas === null ? pick('beta_schedule', schedules, kind) : { kind: 'betas', betas },
-    predicts: pick('prediction_type', PREDICTS, prediction),
-    variance: pick('variance_type', VARIANCES, variance),
-    zeroTerminalSnr,
-  };
-}
-
-function schedulerOf({ schedule, predicts, variance, zeroTerminalSnr }: RunConfig['process']): Json {
-  const built = scheduleOf(schedule);
-  if (!isDiscrete(built)) throw new Refusal(`diffusers' DDPMScheduler has no ${schedule.kind} schedule.`);
-  const { betas } = built;
-  const prediction = keyOf(PREDICTS, predicts);
-  if (prediction === undefined)
-    throw new Refusal(`diffusers' DDPMScheduler has no network that predicts ${predicts}.`);
-  const bounds = { beta_start: betas[0], beta_end: betas.at(-1) };
-  const isTheirCosine = schedule.kind === 'cosine' && schedule.offset === 0.008 && schedule.maxBeta === 0.999;
-  const described =
-    schedule.kind === 'linear'
-      ? { beta_schedule: 'linear', ...bounds }
-      : schedule.kind === 'quadratic'
-        ? { beta_schedule: 'scaled_linear', ...bounds }
-        : isTheirCosine
-          ? { beta_schedule: 'squaredcos_cap_v2' }
-          : { beta_schedule: 'linear', trained_betas: [...betas] };
-  return {
-    _class_name: 'DDPMScheduler',
-    num_train_timesteps: betas.length,
-    ...described,
-    prediction_type: prediction,
-    variance_type: keyOf(VARIANCES, variance),
-    rescale_betas_zero_snr: zeroTerminalSnr,
-    clip_sample: true,
-  };
-}
-
-function pick<T>(key: string, table: Readonly<Record<string, T>>, value: unknown): T {
-  if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value]!;
-  throw new Refusal(
-    `${SCHEDULER}: ${key} is ${JSON.stringify(value)}: expected one of ${Object.keys(table).join(', ')}.`,
-  );
-}
-
-function keyOf(table: Readonly<Record<string, string>>, value: string): string | undefined {
-  return Object.keys(table).find((key) => table[key] === value);
 }

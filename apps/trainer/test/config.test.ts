@@ -51,6 +51,7 @@ describe('--set', () => {
       zeroTerminalSnr: false,
       predicts: 'flow',
       variance: 'fixedSmall',
+      clip: 1,
     });
     const edm = set('process.schedule.kind=variance-exploding', 'process.schedule.sigmaMax=50');
     expect(edm.process.schedule).toEqual({ kind: 'variance-exploding', sigmaMin: 0.002, sigmaMax: 50 });

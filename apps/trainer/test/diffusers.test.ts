@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDiffusers, writeDiffusers } from '../src/diffusers.js';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isDiffusers, readDiffusers, readDiffusersConfig, writeDiffusers } from '../src/diffusers.js';
 import { folder } from './cli.js';
 
 function configOf(process: object): RunConfig {
@@ -127,7 +127,77 @@ describe('a folder of diffusers', () => {
     rmSync(join(path, 'diffusion-ts.json'));
     writeFileSync(join(path, 'scheduler_config.json'), '{"beta_schedule":"laplace"}');
     await expect(readDiffusers(path)).rejects.toThrow(
-      'scheduler_config.json: beta_schedule is "laplace": expected one of linear, scaled_linear, squaredcos_cap_v2.',
+      'scheduler_config.json: beta_schedule is "laplace": expected one of linear, scaled_linear, squaredcos_cap_v2, sigmoid.',
+    );
+  });
+
+  it('whose scheduler was changed after it was written has the process and the sampler of the scheduler, and says so', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const path = await written(configOf({ schedule: { kind: 'cosine', steps: 10 }, predicts: 'v' }));
+    const scheduler = join(path, 'scheduler_config.json');
+    const ours = JSON.parse(readFileSync(join(path, 'diffusion-ts.json'), 'utf8'));
+    writeFileSync(
+      join(path, 'diffusion-ts.json'),
+      JSON.stringify({ ...ours, sampling: { sampler: 'heun', count: 7 } }),
+    );
+    expect(readDiffusersConfig(path).sampling).toMatchObject({ sampler: 'heun', count: 7 });
+    expect(said).not.toHaveBeenCalled();
+
+    const json = JSON.parse(readFileSync(scheduler, 'utf8'));
+    writeFileSync(scheduler, JSON.stringify({ ...json, prediction_type: 'epsilon', clip_sample: false }));
+    const { process, sampling, data } = readDiffusersConfig(path);
+    expect(process).toMatchObject({
+      predicts: 'epsilon',
+      clip: null,
+      schedule: { kind: 'cosine', steps: 10 },
+    });
+    expect(sampling).toMatchObject({ sampler: 'heun', count: 7 });
+    expect(data).toMatchObject({ kind: 'mnist' });
+    expect(said).toHaveBeenLastCalledWith(
+      `${scheduler} was changed since it was written: its process counts, not that of diffusion-ts.json.`,
+    );
+
+    writeFileSync(scheduler, JSON.stringify({ ...json, _class_name: 'DPMSolverMultistepScheduler' }));
+    expect(readDiffusersConfig(path).sampling).toMatchObject({
+      sampler: 'dpm-solver++',
+      times: 'linspace-to-data',
+      count: 7,
+    });
+    said.mockRestore();
+  });
+
+  it('may have a byte-order mark and the infinities of Python', async () => {
+    const path = await written(configOf({}));
+    rmSync(join(path, 'diffusion-ts.json'));
+    writeFileSync(
+      join(path, 'scheduler_config.json'),
+      '\uFEFF{"_class_name":"DPMSolverMultistepScheduler","lambda_min_clipped":-Infinity,"variance_type":null}',
+    );
+    expect(readDiffusersConfig(path).process).toMatchObject({ variance: 'fixedSmall', clip: null });
+    writeFileSync(join(path, 'scheduler_config.json'), '{"beta_start":NaN}');
+    expect(() => readDiffusersConfig(path)).toThrow(
+      'scheduler_config.json: beta_start is NaN: expected a number.',
+    );
+  });
+
+  it('with a part beside network and scheduler makes no pictures by itself, and is refused by its name', () => {
+    const path = folder();
+    writeFileSync(
+      join(path, 'model_index.json'),
+      '{"_class_name":"LDMPipeline","vqvae":["diffusers","VQModel"],"unet":[]}',
+    );
+    expect(isDiffusers(path)).toBe(true);
+    expect(() => readDiffusersConfig(path)).toThrow(
+      `${join(path, 'model_index.json')} names a part that is not read here, "vqvae": expected a pipeline of unet and scheduler alone.`,
+    );
+  });
+
+  it('is known by its config, whatever its weights are called', async () => {
+    const path = await written(configOf({}));
+    renameSync(join(path, 'diffusion_pytorch_model.safetensors'), join(path, 'diffusion_pytorch_model.bin'));
+    expect(isDiffusers(path)).toBe(true);
+    await expect(readDiffusers(path)).rejects.toThrow(
+      'diffusion_pytorch_model.bin is a pickle of Python: save the model with safe_serialization=True, as diffusion_pytorch_model.safetensors',
     );
   });
 });

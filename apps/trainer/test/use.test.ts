@@ -310,6 +310,7 @@ describe('diffusion convert', () => {
       variance_type: 'fixed_small',
       rescale_betas_zero_snr: false,
       clip_sample: true,
+      clip_sample_range: 1,
     });
     const sheets = [join(out, 'a.png'), join(out, 'b.png')] as const;
     await diffusion('sample', images, '--out', sheets[0], ...CPU);

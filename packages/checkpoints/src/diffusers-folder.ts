@@ -1,12 +1,15 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Layouts, Params } from '@diffusion-ts/tensor';
+import { disposeParams, type Layouts, type Params } from '@diffusion-ts/tensor';
 import { CheckpointError } from './checkpoint-error.js';
+import { parseJson } from './json.js';
 import { paramsFromTensors, paramsToSafetensors } from './params.js';
 import { type RawTensor, readSafetensors, type Safetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+const INDEX = `${WEIGHTS}.index.json`;
+const SHARD = /^diffusion_pytorch_model[\w.]*-\d+-of-\d+[\w.]*\.safetensors$/;
 const MODEL = 'UNet2DModel';
 const PRESENT_NAMES = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' } as const;
 /** The release whose config keys are written. */
@@ -21,7 +24,8 @@ export interface DiffusersFolder {
 }
 
 /**
- * Reads a `UNet2DModel` folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`. The weights that
+ * Reads a `UNet2DModel` folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`, or the shards that it
+ * is in, or, where there is no other, a variant such as `diffusion_pytorch_model.fp16.safetensors`. The weights that
  * `layouts` names come in our layout, the others as they are; where the network is not known before its config is read,
  * `layouts` may be a function of it.
  * @throws CheckpointError if a file is missing or malformed, or holds another model.
@@ -34,14 +38,71 @@ export async function readDiffusersFolder(
 ): Promise<DiffusersFolder> {
   const config = parseConfig(join(path, CONFIG), await readOrRefuse(join(path, CONFIG)));
   const known = typeof layouts === 'function' ? layouts(config) : layouts;
-  const weights = join(path, WEIGHTS);
-  const bytes = await readOrRefuse(weights);
+  const trees: Params[] = [];
+  try {
+    for (const file of await weightFiles(path)) {
+      const tree = await readWeights(file, known);
+      trees.push(tree);
+      const twice = Object.keys(tree).find((name) => trees.some((t) => t !== tree && Object.hasOwn(t, name)));
+      if (twice !== undefined)
+        throw new CheckpointError(`${file}: tensor "${twice}" is in another shard too`);
+    }
+    return { config, params: Object.assign({}, ...trees) };
+  } catch (error) {
+    for (const tree of trees) disposeParams(tree);
+    throw error;
+  }
+}
+
+async function readWeights(file: string, layouts: Layouts): Promise<Params> {
+  const bytes = await readOrRefuse(file);
   try {
     // The names first: layouts go by the present ones.
-    return { config, params: paramsFromTensors(withPresentNames(readSafetensors(bytes).tensors), known) };
+    return paramsFromTensors(withPresentNames(readSafetensors(bytes).tensors), layouts);
   } catch (error) {
-    throw error instanceof CheckpointError ? new CheckpointError(`${weights}: ${error.message}`) : error;
+    throw error instanceof CheckpointError ? new CheckpointError(`${file}: ${error.message}`) : error;
   }
+}
+
+/** The files with the weights: the plain one, its shards, or the only variant of either. */
+async function weightFiles(path: string): Promise<string[]> {
+  const names = await readdir(path);
+  const files = names.filter(
+    (name) => /^diffusion_pytorch_model(\.[^.]+)?\.safetensors$/.test(name) && !SHARD.test(name),
+  );
+  const indices = names.filter((name) =>
+    /^diffusion_pytorch_model\.safetensors\.index(\.[^.]+)?\.json$/.test(name),
+  );
+  const plain = [WEIGHTS, INDEX].find((name) => names.includes(name));
+  const [first, ...others] = plain === undefined ? [...files, ...indices] : [plain];
+  if (first === undefined) {
+    const pickled = names.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
+    throw new CheckpointError(
+      pickled === undefined
+        ? `${join(path, WEIGHTS)} does not exist`
+        : `${join(path, pickled)} is a pickle of Python: save the model with safe_serialization=True, as ${WEIGHTS}`,
+    );
+  }
+  if (others.length > 0) {
+    throw new CheckpointError(
+      `${path} holds several variants, ${[first, ...others].join(', ')}, and no ${WEIGHTS}`,
+    );
+  }
+  return first.endsWith('.json') ? shardsOf(path, first) : [join(path, first)];
+}
+
+async function shardsOf(path: string, index: string): Promise<string[]> {
+  const file = join(path, index);
+  const { weight_map: map } = parseObject(file, await readOrRefuse(file));
+  const shards = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
+  // A name, and not a way out of the folder.
+  const strange = shards.find((name) => typeof name !== 'string' || !SHARD.test(name));
+  if (shards.length === 0 || strange !== undefined) {
+    throw new CheckpointError(
+      `${file} must say in weight_map which shard each tensor is in${strange === undefined ? '' : `, not ${JSON.stringify(strange)}`}`,
+    );
+  }
+  return shards.map((name) => join(path, name as string));
 }
 
 /**
@@ -107,17 +168,22 @@ async function readOrRefuse(file: string): Promise<Uint8Array> {
 }
 
 function parseConfig(file: string, bytes: Uint8Array): Record<string, unknown> {
-  let config: unknown;
+  const config = parseObject(file, bytes);
+  const model = config._class_name;
+  if (model !== MODEL)
+    throw new CheckpointError(`${file} describes ${JSON.stringify(model)}, not a ${MODEL}`);
+  return config;
+}
+
+function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown;
   try {
-    config = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     throw new CheckpointError(`${file} is not JSON`);
   }
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CheckpointError(`${file} must hold a JSON object`);
   }
-  const model = (config as Record<string, unknown>)._class_name;
-  if (model !== MODEL)
-    throw new CheckpointError(`${file} describes ${JSON.stringify(model)}, not a ${MODEL}`);
-  return config as Record<string, unknown>;
+  return value as Record<string, unknown>;
 }

@@ -1,11 +1,20 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { expectNoLeak, goldenPath, useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { CheckpointError } from '../src/index.js';
+import { CheckpointError, paramsToSafetensors } from '../src/index.js';
 import { readDiffusersFolder, writeDiffusersFolder } from '../src/node.js';
 
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
@@ -122,6 +131,92 @@ it('what is missing or malformed is named in one sentence', async () => {
   await refused(`${weights} does not exist`);
   writeFileSync(weights, 'short');
   await refused(`${weights}: 5 bytes are too few for a safetensors file`);
+});
+
+/** Two files of weights, each with a number, and the index that says which tensor is where. */
+async function sharded(index: string, [one, other]: readonly [string, string]): Promise<void> {
+  for (const [file, name, value] of [
+    [one, 'a', 1],
+    [other, 'b', 2],
+  ] as const) {
+    const scalar = tf.scalar(value);
+    await writeDiffusersFolder(folder, {}, { [name]: scalar });
+    scalar.dispose();
+    renameSync(join(folder, WEIGHTS), join(folder, file));
+  }
+  writeFileSync(join(folder, index), JSON.stringify({ metadata: {}, weight_map: { a: one, b: other } }));
+}
+
+it.each([
+  ['diffusion_pytorch_model.safetensors.index.json', 'diffusion_pytorch_model-'],
+  ['diffusion_pytorch_model.safetensors.index.fp16.json', 'diffusion_pytorch_model.fp16-'],
+])('shards are read together, by %s', async (index, begin) => {
+  await sharded(index, [`${begin}00001-of-00002.safetensors`, `${begin}00002-of-00002.safetensors`]);
+  const { params } = await readDiffusersFolder(folder);
+  expect(Object.entries(params).map(([name, tensor]) => [name, ...tensor.dataSync()])).toEqual([
+    ['a', 1],
+    ['b', 2],
+  ]);
+  disposeParams(params);
+});
+
+it('shards that are missing, elsewhere or hold a tensor twice are refused, and nothing stays behind', async () => {
+  const index = 'diffusion_pytorch_model.safetensors.index.json';
+  const shards = [
+    'diffusion_pytorch_model-00001-of-00002.safetensors',
+    'diffusion_pytorch_model-00002-of-00002.safetensors',
+  ] as const;
+  await sharded(index, shards);
+  const before = tf.memory().numTensors;
+  const refused = (message: string) =>
+    expect(readDiffusersFolder(folder)).rejects.toThrow(new CheckpointError(message));
+  copyFileSync(join(folder, shards[0]), join(folder, shards[1]));
+  await refused(`${join(folder, shards[1])}: tensor "a" is in another shard too`);
+  rmSync(join(folder, shards[1]));
+  await refused(`${join(folder, shards[1])} does not exist`);
+  for (const name of ['../secret.safetensors', 3]) {
+    writeFileSync(join(folder, index), JSON.stringify({ weight_map: { a: name } }));
+    await refused(
+      `${join(folder, index)} must say in weight_map which shard each tensor is in, not ${JSON.stringify(name)}`,
+    );
+  }
+  writeFileSync(join(folder, index), '{}');
+  await refused(`${join(folder, index)} must say in weight_map which shard each tensor is in`);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+it('the only variant is read, half floats as they are, and the plain weights before any', async () => {
+  const scalar = tf.scalar(1 / 3);
+  await writeDiffusersFolder(folder, {}, {});
+  rmSync(join(folder, WEIGHTS));
+  const half = await paramsToSafetensors({ a: scalar }, { dtype: 'F16' });
+  writeFileSync(join(folder, 'diffusion_pytorch_model.fp16.safetensors'), half);
+  const read = async () => {
+    const { params } = await readDiffusersFolder(folder);
+    const [value] = params.a!.dataSync();
+    disposeParams(params);
+    return value;
+  };
+  // 1365/4096 is 1/3 of eleven bits.
+  expect(await read()).toBe(1365 / 4096);
+  writeFileSync(join(folder, 'diffusion_pytorch_model.bf16.safetensors'), half);
+  await expect(read()).rejects.toThrow(
+    /holds several variants, .*fp16\.safetensors.*, and no diffusion_pytorch_model\.safetensors$/,
+  );
+  await writeDiffusersFolder(folder, {}, { a: scalar });
+  expect(await read()).toBe(Math.fround(1 / 3));
+  scalar.dispose();
+});
+
+it('weights that only Python can read are refused by name', async () => {
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'config.json'), '{"_class_name":"UNet2DModel"}');
+  writeFileSync(join(folder, 'diffusion_pytorch_model.bin'), '');
+  await expect(readDiffusersFolder(folder)).rejects.toThrow(
+    new CheckpointError(
+      `${join(folder, 'diffusion_pytorch_model.bin')} is a pickle of Python: save the model with safe_serialization=True, as ${WEIGHTS}`,
+    ),
+  );
 });
 
 it('reading and writing leave no tensors behind', async () => {

@@ -74,19 +74,19 @@ export function isDiscrete(schedule: NoiseSchedule): schedule is DiscreteSchedul
   return 'betas' in schedule;
 }
 
-/** The reverse process of a network. `clip` keeps its x_0 in [−1, 1]: for images, where nothing is learned from it. */
+/** The reverse process of a network. `clips` keeps its x_0 within ±clip of the config: for images, where nothing is learned from it. */
 export function reverseOf(
   forward: ForwardProcess,
-  { predicts, variance }: Pick<ProcessConfig, 'predicts' | 'variance'>,
+  { predicts, variance, clip }: Pick<ProcessConfig, 'predicts' | 'variance' | 'clip'>,
   denoiser: Denoiser,
-  clip: boolean,
+  clips: boolean,
 ): GaussianReverseProcess {
   return reverseProcess({
     forward,
     denoiser,
     predicts: PREDICTIONS[predicts],
     variance: VARIANCES[variance],
-    clip,
+    clip: clips && clip !== null && [-clip, clip],
   });
 }
 

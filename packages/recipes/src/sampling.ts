@@ -2,10 +2,13 @@ import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import { guided, SAMPLERS, type Sampler } from '@diffusion-ts/samplers';
 import {
+  even,
   every,
   karras,
   leading,
+  leadingToData,
   linspace,
+  linspaceToData,
   logSnrSpaced,
   type NoiseSchedule,
   sections,
@@ -24,8 +27,11 @@ export type SamplingConfig = RunConfig['sampling'];
 export const TIMES: Readonly<Record<NonNullable<SamplingConfig['times']>, (steps: number) => Times>> = {
   sections: (steps) => sections([steps]),
   leading,
+  'leading-to-data': leadingToData,
   trailing,
   linspace,
+  'linspace-to-data': linspaceToData,
+  even,
   karras: (steps) => karras({ steps }),
   'log-snr': logSnrSpaced,
 };
@@ -67,7 +73,7 @@ export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardPr
 }
 
 /**
- * The reverse process to sample from: guided where asked for, and for images with x_0 kept in their range. The caller
+ * The reverse process to sample from: guided where asked for, and for images with x_0 kept in the range of the config. The caller
  * calls `dispose` when done.
  * @throws ConfigError if there is nothing to guide to.
  */

@@ -15,9 +15,13 @@ const OLD: Readonly<Record<string, unknown>> = {
 
 describe('a config.json of the first edition', () => {
   it.each(Object.entries(OLD))('loads as it is, with what was added since at its default: %s', (_, json) => {
-    const { sampling, ...rest } = json as RunConfig;
+    const { process, sampling, ...rest } = json as RunConfig;
     const added = { times: null, order: 2 };
-    expect(parseConfig(json, 'config.json')).toEqual({ ...rest, sampling: { ...added, ...sampling } });
+    expect(parseConfig(json, 'config.json')).toEqual({
+      ...rest,
+      process: { clip: 1, ...process },
+      sampling: { ...added, ...sampling },
+    });
   });
 
   it.each(Object.entries(OLD))('is built, with the network that it names in full: %s', (_, json) => {

@@ -11,6 +11,7 @@ describe('the config of a run', () => {
       zeroTerminalSnr: false,
       predicts: 'epsilon',
       variance: 'fixedSmall',
+      clip: 1,
     });
     expect(config.loss).toEqual({ kind: 'simple', norm: 'l2', weighting: { kind: 'uniform' } });
     expect(config.sampling).toEqual({
@@ -89,7 +90,7 @@ describe('the config of a run', () => {
     [
       'sampling.times',
       'karas',
-      'is "karas": expected karras, perhaps, or one of sections, leading, trailing, linspace, karras, log-snr.',
+      'is "karas": expected karras, perhaps, or one of sections, leading, leading-to-data, trailing, linspace, linspace-to-data, even, karras, log-snr.',
     ],
     ['data.seed', 2 ** 53 - 1, 'is 9007199254740991: expected a whole number in 0 … 9007199254740990.'],
     ['data.path', 'x', 'is no setting: expected one of kind, size, seed, labels.'],

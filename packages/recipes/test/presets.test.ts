@@ -15,7 +15,7 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
 };
 
 describe('a preset', () => {
-  // Written by the first edition, which had no `sampling.times`.
+  // Written by the first edition, which had no `sampling.times` and no `process.clip`.
   const before = fixture('presets.json') as Readonly<Record<string, RunConfig>>;
 
   it('is still there under its name', () => {
@@ -25,8 +25,12 @@ describe('a preset', () => {
   it.each(Object.keys(before) as typeof NAMES)(
     'has the settings that it always had, defaults included: %s',
     (name) => {
-      const { sampling, ...rest } = before[name]!;
-      expect(parseConfig(PRESETS[name], name)).toEqual({ ...rest, sampling: { ...sampling, times: null } });
+      const { process, sampling, ...rest } = before[name]!;
+      expect(parseConfig(PRESETS[name], name)).toEqual({
+        ...rest,
+        process: { ...process, clip: 1 },
+        sampling: { ...sampling, times: null },
+      });
     },
   );
 

@@ -1,9 +1,12 @@
 import { latent } from '@diffusion-ts/forward-process';
 import {
+  even,
   every,
   karras,
   leading,
+  leadingToData,
   linspace,
+  linspaceToData,
   logSnrSpaced,
   type NoiseSchedule,
   sections,
@@ -67,8 +70,11 @@ describe('the times that a run is sampled at', () => {
     const rules = {
       sections: sections([6]),
       leading: leading(6),
+      'leading-to-data': leadingToData(6),
       trailing: trailing(6),
       linspace: linspace(6),
+      'linspace-to-data': linspaceToData(6),
+      even: even(6),
       karras: karras({ steps: 6 }),
       'log-snr': logSnrSpaced(6),
     };
@@ -190,18 +196,21 @@ describe('the process that a run is sampled from', () => {
     process.dispose();
   });
 
-  it('keeps x_0 of images in their range, and not that of points', () => {
+  it('keeps x_0 of images in the range of the config, or lets it be, and that of points always', () => {
     const image = {
       ...{ _class_name: 'UNet2DModel', sample_size: 4, in_channels: 1, out_channels: 1, layers_per_block: 1 },
       ...{ block_out_channels: [4], down_block_types: ['DownBlock2D'], up_block_types: ['UpBlock2D'] },
       ...{ norm_num_groups: 2, attention_head_dim: 4 },
     };
+    const images = tiny(['model', image], ['data', { kind: 'mnist', labels: false }]);
     for (const [config, clip] of [
       [tiny(), false],
-      [tiny(['model', image], ['data', { kind: 'mnist', labels: false }]), true],
+      [images, [-1, 1]],
+      [{ ...images, process: { ...images.process, clip: 2.5 } }, [-2.5, 2.5]],
+      [{ ...images, process: { ...images.process, clip: null } }, false],
     ] as const) {
       const { network, forward } = diffusionOf(config);
-      expect(samplingProcess(network, {}, forward, config.process, 0).clip).toBe(clip);
+      expect(samplingProcess(network, {}, forward, config.process, 0).clip).toEqual(clip);
     }
   });
 

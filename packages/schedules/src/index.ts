@@ -11,10 +11,13 @@ export { rescaleToZeroTerminalSnr } from './rescale-to-zero-terminal-snr.js';
 export type { DiscreteSchedule, NoiseLevel, NoiseSchedule } from './schedule.js';
 export { sigmoid } from './sigmoid.js';
 export {
+  even,
   every,
   karras,
   leading,
+  leadingToData,
   linspace,
+  linspaceToData,
   logSnrSpaced,
   sections,
   startingAt,

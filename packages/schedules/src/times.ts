@@ -89,6 +89,45 @@ export function linspace(n: number): Times {
 }
 
 /**
+ * n times spread evenly from the first to the last, both included, and not rounded to whole ones (as Karras et al. 2022
+ * spread noise levels that a table gives; `linspace` of the Euler and Heun schedulers of diffusers). Where time is
+ * continuous, n equal steps.
+ * @throws RangeError if n is not a whole number from 1 up or (when called) above the schedule's steps.
+ */
+export function even(n: number): Times {
+  checkCount('n', n);
+  return discrete(n, (steps) =>
+    n === 1 ? [steps - 1] : Array.from({ length: n }, (_, i) => (i * (steps - 1)) / (n - 1)),
+  );
+}
+
+/**
+ * The n noisiest of `linspace(n + 1)`: the data take the place of the first time (`linspace` of the DPM-Solver schedulers of
+ * diffusers). As many as the schedule has steps are all of them.
+ * @throws RangeError if n is not a whole number from 1 up or (when called) above the schedule's steps.
+ */
+export function linspaceToData(n: number): Times {
+  return toDataInstead(n, linspace);
+}
+
+/**
+ * The n noisiest of `leading(n + 1)`: the data take the place of the first time (`leading` of the DPM-Solver schedulers of
+ * diffusers). As many as the schedule has steps are all of them.
+ * @throws RangeError if n is not a whole number from 1 up or (when called) above the schedule's steps.
+ */
+export function leadingToData(n: number): Times {
+  return toDataInstead(n, leading);
+}
+
+function toDataInstead(n: number, list: (n: number) => Times): Times {
+  checkCount('n', n);
+  return (schedule) =>
+    schedule.steps === undefined || n >= schedule.steps
+      ? list(n)(schedule)
+      : list(n + 1)(schedule).filter((_, i) => i !== n);
+}
+
+/**
  * So many steps of each of equally long sections of a discrete schedule, from the data to the noise (Nichol & Dhariwal
  * 2021, section 4): inside a section the first and the last are kept and the others spread evenly; a section of one keeps
  * its first, but a single step in all starts from the noise.

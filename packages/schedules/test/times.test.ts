@@ -2,11 +2,14 @@ import { expectAllClose } from '@diffusion-ts/testing';
 import { describe, expect, it } from 'vitest';
 import {
   continuous,
+  even,
   every,
   karras,
   leading,
+  leadingToData,
   linear,
   linspace,
+  linspaceToData,
   logSnrSpaced,
   type NoiseSchedule,
   rectified,
@@ -23,15 +26,26 @@ import { Instance, schedules } from './levels.js';
 
 const counted: Record<string, (n: number) => Times> = {
   leading,
+  leadingToData,
   strided,
   trailing,
   linspace,
+  linspaceToData,
+  even,
   logSnrSpaced,
   'sections of one': (n) => sections([n]),
   karras: (n) => karras({ steps: n }),
 };
 /** Those that begin at the end of a discrete schedule too. */
-const fromTheEnd = new Set(['trailing', 'linspace', 'logSnrSpaced', 'sections of one', 'karras']);
+const fromTheEnd = new Set([
+  'trailing',
+  'linspace',
+  'linspaceToData',
+  'even',
+  'logSnrSpaced',
+  'sections of one',
+  'karras',
+]);
 
 function expectList(schedule: NoiseSchedule, list: Float64Array): void {
   list.forEach((t, i) => {
@@ -70,6 +84,33 @@ describe.each(Object.entries(schedules))('on every schedule, such as: %s', (_, s
         expectList(schedule, list);
       }
     }
+  });
+});
+
+describe('as the schedulers of diffusers understand their own names, of 1000 steps', () => {
+  const list = (times: Times, steps = 1000) => [...times(linear({ steps }))];
+
+  it('linspace to the data is n + 1 rounded times without the first', () => {
+    // round(99.9 i), and 499.5 goes to the even number.
+    expect(list(linspaceToData(10))).toEqual([999, 899, 799, 699, 599, 500, 400, 300, 200, 100, -1]);
+  });
+
+  it('leading to the data is the stride of n + 1 times without the first', () => {
+    // 1000 // 11 = 90
+    expect(list(leadingToData(10))).toEqual([900, 810, 720, 630, 540, 450, 360, 270, 180, 90, -1]);
+  });
+
+  it('even times are between whole ones', () => {
+    expect(list(even(3))).toEqual([999, 499.5, 0, -1]);
+    expect(list(even(1))).toEqual([999, -1]);
+  });
+
+  it('as many as there are steps are all of them', () => {
+    for (const times of [linspaceToData, leadingToData, even])
+      expect(list(times(25), 25)).toEqual(list(every(), 25));
+    expect(() => list(linspaceToData(26), 25)).toThrow(
+      'n is 26, expected at most the 25 steps of the schedule',
+    );
   });
 });
 

@@ -19,7 +19,8 @@ export const convertCommand: Command = new Command('convert')
     `
 A run becomes config.json, diffusion_pytorch_model.safetensors (its averaged weights) and scheduler_config.json:
   UNet2DModel.from_pretrained(to) and DDPMScheduler.from_pretrained(to) in Python.
-A folder of diffusers becomes a run at step 0, which can be sampled, evaluated and trained further.`,
+A folder of diffusers becomes a run at step 0, which can be sampled, evaluated and trained further. Its scheduler may be
+that of DDPM, DDIM, DPM-Solver++ (multistep), Euler (ancestral too) or Heun; a setting that means nothing here is refused.`,
   )
   .action(convertAction);
 

@@ -58,6 +58,7 @@ function ofConfig(config: RunConfig): string[] {
     ...blocks(network.shapes),
     '',
     ...ofProcess(config, built),
+    ofSampling(config),
   ];
 }
 
@@ -79,6 +80,11 @@ function ofProcess({ process }: RunConfig, { forward: { schedule }, latentShape 
     `  ${betas}alpha bar at the end ${significant(last.alpha ** 2)}`,
     `  log SNR ${significant(first.logSnr)} ${sparkline(logSnr, SPARKS)} ${significant(last.logSnr)}`,
   ];
+}
+
+function ofSampling({ process: { clip }, sampling: { sampler, steps, times } }: RunConfig): string {
+  const kept = clip === null ? 'x0 not clipped' : `x0 within ±${clip}`;
+  return `Sampling  ${sampler}, ${steps ?? 'all'} steps${times === null ? '' : ` (${times})`}, ${kept}`;
 }
 
 function ofFile(file: string): string[] {

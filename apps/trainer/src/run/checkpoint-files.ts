@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { paramsFromSafetensors, paramsToSafetensors, prefixed, unprefixed } from '@diffusion-ts/checkpoints';
+import {
+  paramsFromSafetensors,
+  paramsToSafetensors,
+  parseJson,
+  prefixed,
+  unprefixed,
+} from '@diffusion-ts/checkpoints';
 import type { Network } from '@diffusion-ts/recipes';
 import { disposeParams, mismatch, type Params } from '@diffusion-ts/tensor';
 import { progressOf, restoreState, type TrainState } from '@diffusion-ts/training';
@@ -100,7 +106,7 @@ async function contents(folder: string, name: string): Promise<Buffer> {
 
 function parse(file: string, bytes: Buffer): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    const value: unknown = parseJson(bytes.toString('utf8'));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {
     // Said below.

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseJson } from '@diffusion-ts/checkpoints';
 import { z } from 'zod';
 import { replaceFile } from './replace-file.js';
 
@@ -36,7 +37,7 @@ export function readEvaluation(run: string): Evaluation | undefined {
   const file = fileOf(run);
   if (!existsSync(file)) return undefined;
   try {
-    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return schema.parse(parseJson(readFileSync(file, 'utf8')));
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { parseJson } from '@diffusion-ts/checkpoints';
 import { z } from 'zod';
 import { replaceFile } from './replace-file.js';
 
@@ -39,7 +40,7 @@ export function truncateMetrics(file: string, step: number): void {
 
 function parse(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch {
     return undefined;
   }

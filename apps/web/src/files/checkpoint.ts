@@ -1,7 +1,8 @@
 const MAX_BYTES = 200_000_000;
 const MAX_CONFIG_BYTES = 1_000_000;
+const SCHEDULER = 'scheduler_config.json';
 
-/** What somebody chose: weights, and the config.json beside them if there was one. */
+/** What somebody chose: weights, and the configs beside them if there were any. */
 export interface CheckpointFiles {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -9,7 +10,8 @@ export interface CheckpointFiles {
 }
 
 /**
- * Reads a `.safetensors` file and, where it is chosen along, its `config.json`.
+ * Reads a `.safetensors` file and, where they are chosen along, its `config.json` and, of diffusers, the
+ * `scheduler_config.json`.
  * @throws RangeError with one sentence for the visitor, if the files are not these.
  */
 export async function readCheckpointFiles(files: Iterable<File>): Promise<CheckpointFiles> {
@@ -22,19 +24,46 @@ export async function readCheckpointFiles(files: Iterable<File>): Promise<Checkp
       `${weights.name} has ${Math.round(weights.size / 1e6)} MB, too many for a browser tab.`,
     );
   }
-  const described = all.find(({ name }) => name.endsWith('.json'));
-  let config: unknown;
-  if (described !== undefined) {
-    if (described.size > MAX_CONFIG_BYTES) {
-      throw new RangeError(
-        `${described.name} has ${Math.round(described.size / 1e6)} MB, too many for a config.`,
-      );
-    }
-    try {
-      config = JSON.parse(await described.text());
-    } catch {
-      throw new RangeError(`${described.name} is not JSON.`);
-    }
+  const described = all.filter(({ name }) => name.endsWith('.json'));
+  const scheduler = described.find(({ name }) => name === SCHEDULER);
+  const own = described.find((file) => file !== scheduler);
+  const config = own && (await readJson(own));
+  return {
+    name: weights.name,
+    bytes: new Uint8Array(await weights.arrayBuffer()),
+    config: isOfDiffusers(config) ? await ofDiffusers(config, scheduler) : config,
+  };
+}
+
+/** The config of a network of diffusers has its class at the top, that of a run inside `model`. */
+function isOfDiffusers(config: unknown): config is Readonly<Record<string, unknown>> {
+  return typeof config === 'object' && config !== null && '_class_name' in config;
+}
+
+async function ofDiffusers(
+  model: Readonly<Record<string, unknown>>,
+  scheduler: File | undefined,
+): Promise<unknown> {
+  if (scheduler === undefined) {
+    throw new RangeError(
+      `config.json is that of a network of diffusers: choose its ${SCHEDULER} along with it, which says what it was trained for.`,
+    );
   }
-  return { name: weights.name, bytes: new Uint8Array(await weights.arrayBuffer()), config };
+  const settings = await readJson(scheduler);
+  if (typeof settings !== 'object' || settings === null)
+    throw new RangeError(`${SCHEDULER} must hold a JSON object.`);
+  const { fromDiffusers } = await import('@diffusion-ts/recipes/diffusers');
+  return fromDiffusers(model, settings as Readonly<Record<string, unknown>>);
+}
+
+async function readJson(file: File): Promise<unknown> {
+  if (file.size > MAX_CONFIG_BYTES) {
+    throw new RangeError(`${file.name} has ${Math.round(file.size / 1e6)} MB, too many for a config.`);
+  }
+  const { parseJson } = await import('@diffusion-ts/checkpoints');
+  try {
+    return parseJson(await file.text());
+  } catch {
+    throw new RangeError(`${file.name} is not JSON.`);
+  }
 }

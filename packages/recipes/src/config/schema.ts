@@ -130,6 +130,8 @@ const process = section({
   zeroTerminalSnr: defaults(flag(), false),
   predicts: defaults(oneOf(namesOf(PREDICTIONS)), 'epsilon'),
   variance: defaults(oneOf(namesOf(VARIANCES)), 'fixedSmall'),
+  // The predicted x_0 of images stays within ±clip when samples are drawn and evaluated; null: wherever it is.
+  clip: defaults(z.nullable(between(0)), 1),
 });
 
 const belowOne = z.number({ error: 'a number from 0 to less than 1' }).check(z.gte(0), z.lt(1));
@@ -165,7 +167,19 @@ const sampling = section({
   sampler: defaults(oneOf(namesOf(SAMPLERS)), 'ddim'),
   steps: defaults(z.nullable(whole(1)), 50),
   times: defaults(
-    z.nullable(oneOf(['sections', 'leading', 'trailing', 'linspace', 'karras', 'log-snr'])),
+    z.nullable(
+      oneOf([
+        'sections',
+        'leading',
+        'leading-to-data',
+        'trailing',
+        'linspace',
+        'linspace-to-data',
+        'even',
+        'karras',
+        'log-snr',
+      ]),
+    ),
     null,
   ),
   eta: defaults(number(0), 0),

@@ -1,0 +1,2 @@
+export { fromDiffusers } from './from-diffusers.js';
+export { schedulerOf } from './to-diffusers.js';
