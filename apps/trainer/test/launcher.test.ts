@@ -18,6 +18,21 @@ it('says what to run first where nothing was built yet', () => {
   ]);
 });
 
+it('says which Node it needs where it is run by an older one', () => {
+  const old = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '18.20.8' })`;
+  const root = fileURLToPath(new URL('../../../needs-node.cjs', import.meta.url));
+  for (const script of [LAUNCHER, root]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', old, script, '--help'], {
+      encoding: 'utf8',
+    });
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      '',
+      'error: This needs Node ≥ 20.19, and here is 18.20.8.\n',
+    ]);
+  }
+});
+
 it('passes arguments and exit code on where it is built', () => {
   const { status, stderr } = spawnSync(process.execPath, [LAUNCHER, 'trian'], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([2, expect.stringContaining('Did you mean train?')]);

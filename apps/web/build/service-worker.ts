@@ -15,7 +15,8 @@ export function serviceWorker(): Plugin {
     configResolved(config) {
       outDir = config.build.outDir;
     },
-    closeBundle() {
+    // Only a build that succeeded writes its bundle; one that failed is closed as well, and an error there hides its own.
+    writeBundle() {
       const files = filesIn(outDir).filter((file) => file !== 'sw.js');
       const version = createHash('sha256');
       for (const file of files) version.update(file).update(readFileSync(join(outDir, file)));
