@@ -2,7 +2,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { opsKernels } from './ops-kernels.js';
 import { randomKernels } from './random-kernels.js';
-import { prepare } from './room.js';
+import { prepare, roomOf, type WasmBackend } from './room.js';
 import { registerSoftmaxGradient } from './softmax-gradient.js';
 import { registerTfjsKernels } from './tfjs-kernels.js';
 
@@ -41,6 +41,8 @@ export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void>
     );
   }
   await prepare();
+  // From the first tensor on, not from our first kernel on: what finds no room is refused.
+  roomOf(tf.backend() as unknown as WasmBackend);
   if (tf.getKernel(opsKernels[0]!.kernelName, 'wasm') !== undefined) return;
   for (const config of [...opsKernels, ...randomKernels]) tf.registerKernel(config);
   registerTfjsKernels();
