@@ -11,6 +11,11 @@ export interface Dataset {
   /** Names of the classes, where the examples are labelled: label k is `classes[k]`. */
   readonly classes?: readonly string[];
   /**
+   * A hash by which the same examples are known again wherever they lie: of the contents of a file, or of the names and sizes
+   * of the files in a folder. Absent where the examples are made and not read.
+   */
+  fingerprint?(): Promise<string>;
+  /**
    * The examples at `indices`, in that order. Random augmentations (flips) are drawn from `random`; without it there
    * are none. The tensors belong to the caller.
    *

@@ -1,14 +1,15 @@
+import { createHash } from 'node:crypto';
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from './data-error.js';
 import type { Dataset } from './dataset.js';
-import { fromIdx, type NamedBytes, parseIdxHeader } from './idx.js';
+import { distinctLabels, fromIdx, type IdxClasses, type NamedBytes, parseIdxHeader } from './idx.js';
 import { readBytes } from './read-file.js';
 
-/** Paths of IDX files, gzip-compressed or not, and the names of the classes: the ten digits by default. */
+/** Paths of IDX files, gzip-compressed or not, and the classes as `fromIdx` takes them. */
 export interface IdxFiles {
   readonly images: string;
   readonly labels?: string;
-  readonly classes?: readonly string[];
+  readonly classes?: IdxClasses;
 }
 
 /**
@@ -19,11 +20,23 @@ export interface IdxFiles {
  * labels do not fit the images or the classes.
  */
 export async function idx({ images, labels, classes }: IdxFiles): Promise<Dataset> {
-  return fromIdx({
+  const files = {
     images: await readIdx(images),
     labels: labels === undefined ? undefined : await readIdx(labels),
-    classes,
-  });
+  };
+  const fingerprint = async (): Promise<string> => {
+    const hash = createHash('sha256').update(files.images.bytes);
+    return (files.labels === undefined ? hash : hash.update(files.labels.bytes)).digest('hex');
+  };
+  return { ...fromIdx({ ...files, classes }), fingerprint };
+}
+
+/**
+ * The distinct labels in an IDX file, in their order: what `classes` of test images is, where some classes may be missing.
+ * @throws DataError, one sentence that names the file, where it cannot be read or holds no labels.
+ */
+export async function idxLabels(path: string): Promise<number[]> {
+  return distinctLabels(await readIdx(path));
 }
 
 async function readIdx(path: string): Promise<NamedBytes> {

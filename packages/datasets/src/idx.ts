@@ -61,23 +61,30 @@ export function parseIdx(file: NamedBytes): { shape: readonly number[]; values: 
   return { shape, values: bytes.subarray(4 + 4 * shape.length) };
 }
 
-const DIGITS: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+/** The classes of MNIST. */
+export const DIGITS: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+
+/**
+ * What the labels of an IDX file mean: names, label k being that of `classes[k]`; or the labels that there are, where these do
+ * not count from 0 (EMNIST's letters are 1 … 26), label `classes[k]` then becoming k, with its number as its name.
+ */
+export type IdxClasses = readonly string[] | readonly number[];
 
 /**
  * A dataset from the bytes of an IDX file of greyscale images `[count, height, width]` and, where given, one of their
  * labels `[count]`. Examples are `[height, width, 1]` in [−1, 1].
  *
- * @param options.classes names of the classes; the ten digits by default.
+ * @param options.classes by default the ten digits where every label is one, and otherwise the labels that there are.
  * @throws DataError where a file is damaged, is of another kind, or the labels do not fit the images or the classes.
  */
 export function fromIdx({
   images,
   labels,
-  classes = DIGITS,
+  classes,
 }: {
   images: NamedBytes;
   labels?: NamedBytes | undefined;
-  classes?: readonly string[] | undefined;
+  classes?: IdxClasses | undefined;
 }): Dataset {
   const { shape, values } = parseIdx(images);
   const [count, height, width] = shape;
@@ -87,13 +94,33 @@ export function fromIdx({
   const example = [height!, width!, 1];
   if (labels === undefined) return fromArrays({ values, shape: example });
 
-  const parsed = parseIdx(labels);
-  if (parsed.shape.length !== 1) {
+  const given = labelsOf(labels);
+  const known = classes ?? (given.every((label) => label < DIGITS.length) ? DIGITS : distinct(given));
+  const numbers = known.filter((name) => typeof name === 'number');
+  const stranger = numbers.length === 0 ? undefined : given.find((label) => !numbers.includes(label));
+  if (stranger !== undefined) {
     throw new DataError(
-      `${labels.name} has the shape ${parsed.shape.join('×')}, expected one label for each image`,
+      `${labels.name} has the label ${stranger}, expected one of the labels ${numbers.join(', ')}`,
     );
   }
-  const problem = labelProblem(parsed.values, classes.length, count!, `images of ${images.name}`);
+  const own = numbers.length === 0 ? given : Int32Array.from(given, (label) => numbers.indexOf(label));
+  const problem = labelProblem(own, known.length, count!, `images of ${images.name}`);
   if (problem !== undefined) throw new DataError(`${labels.name} ${problem}`);
-  return fromArrays({ values, shape: example, labels: parsed.values, classes });
+  return fromArrays({ values, shape: example, labels: own, classes: known.map(String) });
+}
+
+/** @throws DataError where the file does not hold one label after the other. */
+function labelsOf(file: NamedBytes): Uint8Array {
+  const { shape, values } = parseIdx(file);
+  if (shape.length === 1) return values;
+  throw new DataError(`${file.name} has the shape ${shape.join('×')}, expected one label for each image`);
+}
+
+/** The distinct labels of a file, in their order. */
+export function distinctLabels(file: NamedBytes): number[] {
+  return distinct(labelsOf(file));
+}
+
+function distinct(labels: Uint8Array): number[] {
+  return [...new Set(labels)].sort((a, b) => a - b);
 }

@@ -1,5 +1,6 @@
-import { readdir } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type sharp from 'sharp';
@@ -24,8 +25,8 @@ const IMAGE = /\.(png|jpe?g|webp)$/i;
 
 /**
  * The PNG, JPEG and WebP files of a folder and of the folders in it, `[height, width, channels]` in [−1, 1]. Where they
- * lie in sub-folders, the sub-folders are the classes, in the order of their names. Other files, and what begins with a
- * dot, are passed over.
+ * lie in sub-folders, the sub-folders are the classes, in the order of their names. Symbolic links are followed. Other files,
+ * and what begins with a dot, are passed over.
  *
  * An image is turned as its EXIF data says, scaled (Lanczos) so that it covers the size asked for, and cropped about its
  * centre; what is transparent becomes white; greyscale is luminance. Files are decoded when a batch asks for them.
@@ -33,8 +34,9 @@ const IMAGE = /\.(png|jpe?g|webp)$/i;
  * It needs the package `sharp` installed beside this one.
  *
  * @throws RangeError where an option is out of range. DataError, one sentence that names the file or folder, where
- * sharp is missing, images cannot be read, lie both in the folder and in its sub-folders, are missing in some sub-folders, or differ in
- * size while none is asked for; a file that cannot be decoded is reported by the batch that needs it.
+ * sharp is missing, images cannot be read, lie both in the folder and in its sub-folders, are missing in some sub-folders, or
+ * differ in size while none is asked for, or a link leads to nothing or back to where it lies; a file that cannot be decoded
+ * is reported by the batch that needs it.
  */
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { channels = 3, flip = false } = options;
@@ -42,7 +44,8 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
     throw new RangeError(`channels is ${String(channels)}, expected 1 (greyscale) or 3 (colour)`);
   }
   const asked = askedSize(options);
-  const { files, classes, labels } = await scan(path);
+  const { names, classes, labels } = await scan(path);
+  const files = names.map((name) => join(path, name));
   const open = await loadSharp();
   const [height, width] = asked ?? (await commonSize(open, files));
   const shape = [height, width, channels] as const;
@@ -53,6 +56,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
     shape,
     range: [-1, 1],
     ...(classes && { classes }),
+    fingerprint: () => fingerprintOf(path, names),
     async batch(indices: ArrayLike<number>, random?: Rng): Promise<Batch> {
       checkIndices(indices, files.length);
       const count = indices.length;
@@ -80,43 +84,86 @@ function askedSize({ size, height = size, width = size }: ImageFolderOptions): [
 }
 
 interface Scan {
-  files: readonly string[];
+  /** Of the files, within the folder and with slashes. */
+  names: readonly string[];
   classes: readonly string[] | undefined;
   labels: readonly number[] | undefined;
 }
 
 async function scan(path: string): Promise<Scan> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch((cause) => {
-    throw unreadable(path, cause);
-  });
-  const found = entries
-    .map((entry) => ({ entry, parts: relative(path, join(entry.parentPath, entry.name)).split(sep) }))
-    .filter(({ parts }) => !parts.some((part) => part.startsWith('.')));
-  const images = found
-    .filter(({ entry }) => !entry.isDirectory() && IMAGE.test(entry.name))
-    .map(({ parts }) => parts)
-    // The order of code units: the same on every machine, whatever its language.
-    .sort((a, b) => (a.join('/') < b.join('/') ? -1 : 1));
-  if (images.length === 0) throw new DataError(`${path} holds no PNG, JPEG or WebP images`);
+  const { files: found, folders } = await walk(path, '', []);
+  // The order of code units: the same on every machine, whatever its language.
+  const names = found.filter((name) => IMAGE.test(name)).sort();
+  if (names.length === 0) throw new DataError(`${path} holds no PNG, JPEG or WebP images`);
 
-  const files = images.map((parts) => join(path, ...parts));
-  const classes = [...new Set(images.filter((parts) => parts.length > 1).map((parts) => parts[0]!))].sort();
-  if (classes.length === 0) return { files, classes: undefined, labels: undefined };
+  const classOf = (name: string): string | undefined =>
+    name.includes('/') ? name.split('/')[0]! : undefined;
+  const classes = [...new Set(names.map(classOf).filter((name) => name !== undefined))].sort();
+  if (classes.length === 0) return { names, classes: undefined, labels: undefined };
 
-  const loose = images.findIndex((parts) => parts.length === 1);
-  if (loose >= 0) {
+  const loose = names.find((name) => classOf(name) === undefined);
+  if (loose !== undefined) {
     throw new DataError(
-      `${files[loose]} has no class: it lies beside the sub-folder ${classes[0]} that holds images too, expected all images in sub-folders or none`,
+      `${join(path, loose)} has no class: it lies beside the sub-folder ${classes[0]} that holds images too, expected all images in sub-folders or none`,
     );
   }
-  const empty = found.find(
-    ({ entry, parts }) => entry.isDirectory() && parts.length === 1 && !classes.includes(parts[0]!),
-  );
-  if (empty)
-    throw new DataError(
-      `${join(path, ...empty.parts)} holds no images, though its sister folders are classes`,
-    );
-  return { files, classes, labels: images.map((parts) => classes.indexOf(parts[0]!)) };
+  const empty = folders.find((name) => !name.includes('/') && !classes.includes(name));
+  if (empty !== undefined)
+    throw new DataError(`${join(path, empty)} holds no images, though its sister folders are classes`);
+  return { names, classes, labels: names.map((name) => classes.indexOf(classOf(name)!)) };
+}
+
+/** All files and folders in a folder, by their names within it; what begins with a dot is passed over. */
+async function walk(
+  root: string,
+  within: string,
+  above: readonly string[],
+): Promise<{ files: string[]; folders: string[] }> {
+  const folder = join(root, within);
+  const refused = (cause: NodeJS.ErrnoException): never => {
+    throw unreadable(folder, cause);
+  };
+  const here = [...above, await realpath(folder).catch(refused)];
+  const files: string[] = [];
+  const folders: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(refused)) {
+    if (entry.name.startsWith('.')) continue;
+    const name = within === '' ? entry.name : `${within}/${entry.name}`;
+    if (!(entry.isSymbolicLink() ? await leadsToFolder(join(root, name), here) : entry.isDirectory())) {
+      files.push(name);
+      continue;
+    }
+    const inside = await walk(root, name, here);
+    files.push(...inside.files);
+    folders.push(name, ...inside.folders);
+  }
+  return { files, folders };
+}
+
+/** Whether a symbolic link leads to a folder, which must be none of those that the link lies in. */
+async function leadsToFolder(link: string, here: readonly string[]): Promise<boolean> {
+  const target = await realpath(link).catch((cause) => {
+    throw new DataError(`${link} is a symbolic link that leads nowhere`, { cause });
+  });
+  if (!(await stat(target)).isDirectory()) return false;
+  if (here.includes(target)) throw new DataError(`${link} is a symbolic link to a folder that it lies in`);
+  return true;
+}
+
+// More at once would only wait for each other.
+const STATS_AT_ONCE = 256;
+
+/** A hash of the names and sizes of the files, which costs no reading of them. */
+async function fingerprintOf(path: string, names: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (let first = 0; first < names.length; first += STATS_AT_ONCE) {
+    const some = names.slice(first, first + STATS_AT_ONCE);
+    const sizes = await Promise.all(some.map(async (name) => (await stat(join(path, name))).size));
+    some.forEach((name, i) => {
+      hash.update(`${name}\0${sizes[i]}\n`);
+    });
+  }
+  return hash.digest('hex');
 }
 
 /** What opens a file as an image: sharp, an optional peer, asked for only here. */

@@ -3,7 +3,7 @@ export { checkerboard } from './checkerboard.js';
 export { DataError } from './data-error.js';
 export { type Batch, checkIndices, type Dataset, disposeBatch, toBatch } from './dataset.js';
 export { fromArrays } from './from-arrays.js';
-export { fromIdx, type NamedBytes, parseIdx } from './idx.js';
+export { fromIdx, type IdxClasses, type NamedBytes, parseIdx } from './idx.js';
 export { moons } from './moons.js';
 export type { PointsOptions } from './points.js';
 export { ringOfGaussians } from './ring-of-gaussians.js';

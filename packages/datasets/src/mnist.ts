@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { DataError } from './data-error.js';
 import type { Dataset } from './dataset.js';
+import { DIGITS } from './idx.js';
 import { idx } from './idx-files.js';
 
 /**
@@ -17,7 +18,11 @@ export async function mnist({ split }: { split: 'train' | 'test' }): Promise<Dat
   }
   const data = join(dirname(locate()), 'data');
   const prefix = join(data, split === 'train' ? 'train' : 't10k');
-  return idx({ images: `${prefix}-images-idx3-ubyte`, labels: `${prefix}-labels-idx1-ubyte` });
+  return idx({
+    images: `${prefix}-images-idx3-ubyte`,
+    labels: `${prefix}-labels-idx1-ubyte`,
+    classes: DIGITS,
+  });
 }
 
 function locate(): string {

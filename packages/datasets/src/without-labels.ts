@@ -7,6 +7,7 @@ export function withoutLabels(dataset: Dataset): Dataset {
     size,
     shape,
     range,
+    ...(dataset.fingerprint && { fingerprint: () => dataset.fingerprint!() }),
     async batch(indices, random) {
       const { x0, condition = {} } = await dataset.batch(indices, random);
       const { label, ...rest } = condition;

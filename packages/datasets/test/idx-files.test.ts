@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expectNoLeak, useBackend } from '@diffusion-ts/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DataError } from '../src/index.js';
+import { DataError, withoutLabels } from '../src/index.js';
 import { idx } from '../src/node.js';
 import { idxBytes, temporaryFolder } from './bytes.js';
 
@@ -32,6 +32,21 @@ describe('idx', () => {
     const labels = write('labels', idxBytes([40], new Uint8Array(40).fill(1)));
     const dataset = await idx({ images: write('images', imageFile), labels, classes: ['shirt', 'shoe'] });
     expect(dataset.classes?.[(await dataset.batch([7])).condition!.label!.dataSync()[0]!]).toBe('shoe');
+  });
+
+  it('knows the same examples again wherever they lie, compressed or not, and tells others by one byte', async () => {
+    const labels = write('labels', idxBytes([40], new Uint8Array(40)));
+    const fingerprint = async (bytes: Uint8Array) =>
+      (await idx({ images: write('images', bytes), labels })).fingerprint!();
+    const known = await fingerprint(imageFile);
+    expect(await fingerprint(gzipSync(imageFile))).toBe(known);
+    const other = imageFile.slice();
+    other[other.length - 1]! ^= 1;
+    expect(await fingerprint(other)).not.toBe(known);
+    const relabelled = write('labels', idxBytes([40], [1, ...new Uint8Array(39)]));
+    const dataset = await idx({ images: write('images', imageFile), labels: relabelled });
+    expect(await dataset.fingerprint!()).not.toBe(known);
+    expect(await withoutLabels(dataset).fingerprint!()).toBe(await dataset.fingerprint!());
   });
 
   it('leaves only the tensors of the batch', async () => {

@@ -1,6 +1,7 @@
 import { expectAllClose, useBackend } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { distinctLabels } from '../src/idx.js';
 import { DataError, fromIdx, parseIdx } from '../src/index.js';
 import { idxBytes } from './bytes.js';
 
@@ -95,11 +96,30 @@ describe('fromIdx', () => {
 
   it('refuses a label that is none of the classes, naming the file and the place', () => {
     const labels = named(idxBytes([3], [0, 1, 10]), 'labels.idx');
-    expect(() => fromIdx({ images, labels })).toThrow(
+    const eleven = Array.from({ length: 11 }, (_, k) => `class ${k}`);
+    expect(() => fromIdx({ images, labels, classes: eleven.slice(1) })).toThrow(
       new DataError('labels.idx has 10 at 2, expected one of the 10 classes 0 … 9'),
     );
-    const classes = Array.from({ length: 11 }, (_, k) => `class ${k}`);
-    expect(fromIdx({ images, labels, classes }).classes?.[10]).toBe('class 10');
+    expect(fromIdx({ images, labels, classes: eleven }).classes?.[10]).toBe('class 10');
+  });
+
+  it('counts labels that are no digits from 0, in their order, each called by its number', async () => {
+    const letters = fromIdx({ images, labels: named(idxBytes([3], [26, 1, 17])) });
+    expect(letters.classes).toEqual(['1', '17', '26']);
+    const { condition } = await letters.batch([0, 1, 2]);
+    expect([...condition!.label!.dataSync()]).toEqual([2, 0, 1]);
+  });
+
+  it('gives test labels the classes that the training labels have, though some of them are missing there', async () => {
+    const train = named(idxBytes([4], [3, 26, 1, 3]), 'train.idx');
+    expect(distinctLabels(train)).toEqual([1, 3, 26]);
+    const labels = named(idxBytes([3], [26, 26, 1]), 'test.idx');
+    const test = fromIdx({ images, labels, classes: distinctLabels(train) });
+    expect(test.classes).toEqual(['1', '3', '26']);
+    expect([...(await test.batch([0, 2])).condition!.label!.dataSync()]).toEqual([2, 0]);
+    expect(() => fromIdx({ images, labels, classes: [1, 3] })).toThrow(
+      new DataError('test.idx has the label 26, expected one of the labels 1, 3'),
+    );
   });
 
   it('refuses images and labels in each other’s place, and files without images', () => {

@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, useBackend } from '@diffusion-ts/testing';
@@ -149,6 +158,49 @@ describe('imageFolder', () => {
     expect([...condition!.label!.dataSync()]).toEqual([0, 0, 1]);
     const shades = [0, 4, 8].map((i) => Math.round((x0.dataSync()[i]! + 1) * 127.5));
     expect(shades).toEqual([2, 1, 3]);
+  });
+
+  it('follows symbolic links to classes, to folders in them and to images', async () => {
+    const [real, folder] = [temporaryFolder(), temporaryFolder()];
+    await paint(join(real, 'cats', 'b.png'), 2, 2, grey(2));
+    await paint(join(real, 'tabby', 'a.png'), 2, 2, grey(1));
+    await paint(join(folder, 'dog', 'z.png'), 2, 2, grey(3));
+    symlinkSync(join(real, 'cats'), join(folder, 'cat'));
+    symlinkSync(join(real, 'tabby'), join(real, 'cats', 'tabby'));
+    symlinkSync(join(folder, 'dog', 'z.png'), join(folder, 'dog', 'again.png'));
+    const dataset = await imageFolder(folder, { channels: 1 });
+    expect([dataset.size, dataset.classes]).toEqual([4, ['cat', 'dog']]);
+    const { x0, condition } = await dataset.batch([0, 1, 2, 3]);
+    expect([...condition!.label!.dataSync()]).toEqual([0, 0, 1, 1]);
+    const shades = [0, 4, 8, 12].map((i) => Math.round((x0.dataSync()[i]! + 1) * 127.5));
+    expect(shades).toEqual([2, 1, 3, 3]);
+  });
+
+  it('names a symbolic link that leads nowhere, or back to where it lies', async () => {
+    const folder = temporaryFolder();
+    await paint(join(folder, 'cat', 'a.png'), 2, 2, grey(1));
+    symlinkSync(join(folder, 'gone'), join(folder, 'dog'));
+    await expect(imageFolder(folder)).rejects.toThrow(
+      new DataError(`${join(folder, 'dog')} is a symbolic link that leads nowhere`),
+    );
+    mkdirSync(join(folder, 'gone'));
+    symlinkSync(folder, join(folder, 'gone', 'up'));
+    await expect(imageFolder(folder)).rejects.toThrow(/is a symbolic link to a folder that it lies in$/);
+  });
+
+  it('knows the same files again wherever they lie, and tells those with another name or size', async () => {
+    const folder = temporaryFolder();
+    await paint(join(folder, 'cat', 'a.png'), 2, 2, grey(1));
+    await paint(join(folder, 'dog', 'b.png'), 2, 2, grey(2));
+    const fingerprint = async (path: string) => (await imageFolder(path)).fingerprint!();
+    const known = await fingerprint(folder);
+    const moved = temporaryFolder();
+    cpSync(folder, moved, { recursive: true });
+    expect(await fingerprint(moved)).toBe(known);
+    renameSync(join(moved, 'cat'), join(moved, 'zebra'));
+    expect(await fingerprint(moved)).not.toBe(known);
+    appendFileSync(join(folder, 'dog', 'b.png'), '.');
+    expect(await fingerprint(folder)).not.toBe(known);
   });
 
   it('mirrors about half of the images, the same ones for the same seed, and none without a source of chance', async () => {
