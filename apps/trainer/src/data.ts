@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dataset, withoutLabels } from '@diffusion-ts/datasets';
-import { idx, imageFolder, mnist } from '@diffusion-ts/datasets/node';
+import { idx, idxClasses, imageFolder, mnist } from '@diffusion-ts/datasets/node';
 import { isPoints, pointsOf, type RunConfig, type Split } from '@diffusion-ts/recipes';
 import { Refusal } from './errors.js';
 
@@ -27,11 +27,16 @@ async function openImages(
         config.path,
         'a folder of IDX files (train-images-idx3-ubyte, … , gzipped or not)',
       );
-      const prefix = split === 'train' ? 'train' : 't10k';
-      const images = idxFile(folder, `${prefix}-images-idx3-ubyte`);
-      return idx(
-        config.labels ? { images, labels: idxFile(folder, `${prefix}-labels-idx1-ubyte`) } : { images },
-      );
+      const file = (prefix: string, what: string): string => idxFile(folder, `${prefix}-${what}-ubyte`);
+      if (split === 'train') {
+        const images = file('train', 'images-idx3');
+        return idx(config.labels ? { images, labels: file('train', 'labels-idx1') } : { images });
+      }
+      const images = file('t10k', 'images-idx3');
+      if (!config.labels) return idx({ images });
+      // A class may be missing among few images: the network counts those that it learned from.
+      const classes = await idxClasses(file('train', 'labels-idx1'));
+      return idx({ images, labels: file('t10k', 'labels-idx1'), classes });
     }
     case 'images': {
       const { height, width, channels } = config;
@@ -42,8 +47,13 @@ async function openImages(
 }
 
 function given(path: string | null, meaning: string): string {
-  if (path !== null) return path;
-  throw new Refusal(`data.path is not set: name ${meaning} with --data PATH.`, { exitCode: 2 });
+  if (path === null) {
+    throw new Refusal(`data.path is not set: name ${meaning} with --data PATH.`, { exitCode: 2 });
+  }
+  if (!existsSync(path)) {
+    throw new Refusal(`There are no data at ${path}: say where they are with --data PATH.`);
+  }
+  return path;
 }
 
 /** The file of that name, compressed or not, with a dot for the last hyphen as some archives have it. */

@@ -23,8 +23,21 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an input/output error',
 };
 
-// What the backends say where memory is at its end; wasm's allocator gives an address that does not exist.
-const OUT_OF_MEMORY = /memory access out of bounds|allocation failed|out of memory|\boom\b|enlarge memory/i;
+// What the backends and the engine say where memory is at its end.
+const OUT_OF_MEMORY =
+  /no room for \d+ bytes|allocation failed|failed to allocate|out of memory|\boom\b|resource ?exhausted|invalid (typed )?array( buffer)? length/i;
+// What WebAssembly says where it found out too late: its memory may be overwritten.
+const DEAD = /memory access out of bounds|^aborted\(/i;
+
+/** Whether there was not enough memory, and less may be tried. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}
+
+/** Whether the backend died of it, so that nothing more can be computed in this process. */
+export function isDead(error: unknown): boolean {
+  return error instanceof Error && DEAD.test(error.message);
+}
 
 /** One sentence for whatever was thrown. */
 export function sentence(error: unknown): string {
@@ -32,9 +45,8 @@ export function sentence(error: unknown): string {
     const { code, path } = error as NodeJS.ErrnoException;
     const system = code === undefined ? undefined : SYSTEM[code];
     if (system !== undefined) return `${path === undefined ? '' : `${path}: `}${system}`;
-    if (OUT_OF_MEMORY.test(error.message)) {
-      return 'The backend ran out of memory: take fewer examples at a time (--batch, or --set training.microBatch=n)';
-    }
+    if (isOutOfMemory(error)) return 'There is not enough memory';
+    if (isDead(error)) return 'The wasm backend ran out of memory and is dead: nothing more can be computed';
     return error.message;
   }
   return String(error);

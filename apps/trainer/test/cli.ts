@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import type { Command } from 'commander';
+import { afterAll, vi } from 'vitest';
+import { sentence } from '../src/errors.js';
 import { type Metrics, readMetrics } from '../src/run/metrics.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -61,6 +63,37 @@ export function said(child: ChildProcess, text: string): Promise<void> {
 /** Runs the built command line to its end. */
 export function diffusion(...args: string[]): Promise<Result> {
   return start(args).end;
+}
+
+/** What a command that ran in this process said, printed, and was refused with. */
+export interface Outcome {
+  readonly said: string;
+  readonly printed: string;
+  readonly error: string | undefined;
+}
+
+/** Runs a command in this process, which spares the start of another. */
+export async function inProcess(command: Command, ...args: string[]): Promise<Outcome> {
+  let [said, printed] = ['', ''];
+  let error: string | undefined;
+  const spies = [
+    vi.spyOn(console, 'error').mockImplementation((text) => {
+      said += `${text}\n`;
+    }),
+    vi.spyOn(console, 'log').mockImplementation((text) => {
+      printed += `${text}\n`;
+    }),
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true),
+  ];
+  try {
+    await command.parseAsync(args, { from: 'user' });
+  } catch (thrown) {
+    error = sentence(thrown);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    process.exitCode = undefined;
+  }
+  return { said, printed, error };
 }
 
 /** Settings with which training takes milliseconds a step. */

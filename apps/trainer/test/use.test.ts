@@ -97,7 +97,10 @@ describe('diffusion sample', () => {
     await diffusion('sample', images, '--class', '1', '--count', '4', '--out', file, ...CPU);
     expect((await sharp(file).metadata()).width).toBe(2 * 302 + 2);
     const { code, stderr } = await diffusion('sample', images, '--class', '2', '--out', file, ...CPU);
-    expect([code, stderr]).toEqual([2, 'error: --class is 2: expected one of 0 … 1.\n']);
+    expect([code, stderr]).toEqual([
+      2,
+      'error: --class is 2: expected one of dark, light, or one of 0 … 1.\n',
+    ]);
   });
 
   it('draws from weights beside their config.json, as the lab exports them, what the run itself draws', async () => {

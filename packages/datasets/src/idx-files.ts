@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from './data-error.js';
 import type { Dataset } from './dataset.js';
-import { distinctLabels, fromIdx, type IdxClasses, type NamedBytes, parseIdxHeader } from './idx.js';
+import { fromIdx, type IdxClasses, type NamedBytes, parseIdxHeader, usualClasses } from './idx.js';
 import { readBytes } from './read-file.js';
 
 /** Paths of IDX files, gzip-compressed or not, and the classes as `fromIdx` takes them. */
@@ -32,11 +32,12 @@ export async function idx({ images, labels, classes }: IdxFiles): Promise<Datase
 }
 
 /**
- * The distinct labels in an IDX file, in their order: what `classes` of test images is, where some classes may be missing.
+ * The classes that `idx` gives to the labels in a file: those of the training labels are the `classes` of test images, among
+ * which some may be missing.
  * @throws DataError, one sentence that names the file, where it cannot be read or holds no labels.
  */
-export async function idxLabels(path: string): Promise<number[]> {
-  return distinctLabels(await readIdx(path));
+export async function idxClasses(path: string): Promise<IdxClasses> {
+  return usualClasses(await readIdx(path));
 }
 
 async function readIdx(path: string): Promise<NamedBytes> {

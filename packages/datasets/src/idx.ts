@@ -95,7 +95,7 @@ export function fromIdx({
   if (labels === undefined) return fromArrays({ values, shape: example });
 
   const given = labelsOf(labels);
-  const known = classes ?? (given.every((label) => label < DIGITS.length) ? DIGITS : distinct(given));
+  const known = classes ?? classesOf(given);
   const numbers = known.filter((name) => typeof name === 'number');
   const stranger = numbers.length === 0 ? undefined : given.find((label) => !numbers.includes(label));
   if (stranger !== undefined) {
@@ -116,11 +116,12 @@ function labelsOf(file: NamedBytes): Uint8Array {
   throw new DataError(`${file.name} has the shape ${shape.join('×')}, expected one label for each image`);
 }
 
-/** The distinct labels of a file, in their order. */
-export function distinctLabels(file: NamedBytes): number[] {
-  return distinct(labelsOf(file));
+/** The classes of the labels in a file, where none are given. */
+export function usualClasses(file: NamedBytes): IdxClasses {
+  return classesOf(labelsOf(file));
 }
 
-function distinct(labels: Uint8Array): number[] {
+function classesOf(labels: Uint8Array): IdxClasses {
+  if (labels.every((label) => label < DIGITS.length)) return DIGITS;
   return [...new Set(labels)].sort((a, b) => a - b);
 }

@@ -1,7 +1,7 @@
 import { expectAllClose, useBackend } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { distinctLabels } from '../src/idx.js';
+import { usualClasses } from '../src/idx.js';
 import { DataError, fromIdx, parseIdx } from '../src/index.js';
 import { idxBytes } from './bytes.js';
 
@@ -112,9 +112,9 @@ describe('fromIdx', () => {
 
   it('gives test labels the classes that the training labels have, though some of them are missing there', async () => {
     const train = named(idxBytes([4], [3, 26, 1, 3]), 'train.idx');
-    expect(distinctLabels(train)).toEqual([1, 3, 26]);
+    expect(usualClasses(train)).toEqual([1, 3, 26]);
     const labels = named(idxBytes([3], [26, 26, 1]), 'test.idx');
-    const test = fromIdx({ images, labels, classes: distinctLabels(train) });
+    const test = fromIdx({ images, labels, classes: usualClasses(train) });
     expect(test.classes).toEqual(['1', '3', '26']);
     expect([...(await test.batch([0, 2])).condition!.label!.dataSync()]).toEqual([2, 0]);
     expect(() => fromIdx({ images, labels, classes: [1, 3] })).toThrow(

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Dataset } from '@diffusion-ts/datasets';
 import type { BoundEstimate } from '@diffusion-ts/losses';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams } from '@diffusion-ts/tensor';
@@ -8,10 +9,17 @@ import { type Backend, startBackend } from '../backend.js';
 import { put } from '../config/set.js';
 import { openData } from '../data.js';
 import { isDiffusers } from '../diffusers.js';
-import { sentence } from '../errors.js';
+import { Refusal, sentence } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { duration, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
+import {
+  classDifference,
+  difference,
+  type Fingerprint,
+  fingerprintOf,
+  readFingerprint,
+} from '../run/fingerprint.js';
 import { evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
 import { openModel } from '../runs/open-model.js';
 import { backendOption, wholeNumber } from './options.js';
@@ -61,6 +69,8 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
       : parseConfig(put(config, ['data', 'path'], options.data), '--data').data;
   try {
     const dataset = await openData(data, 'test');
+    const known = isDiffusers(folder) ? undefined : readFingerprint(folder);
+    if (built.network.classes !== undefined) checkClasses(known, dataset);
     const images = Math.min(options.limit, dataset.size);
     const bar = progress('evaluate', 0, images);
     let estimate: BoundEstimate;
@@ -80,7 +90,8 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     }
     const steps = stepsToSum(built.forward);
     const timesteps = Math.min(options.timesteps, steps);
-    const split = data.kind === 'images' && options.data === undefined ? 'training' : 'test';
+    const isTraining = known && difference(known, await fingerprintOf(dataset)) === undefined;
+    const split = data.kind === 'images' && (isTraining ?? options.data === undefined) ? 'training' : 'test';
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
     const seconds = (performance.now() - begin) / 1000;
     if (options.json) console.log(JSON.stringify(evaluation, null, 2));
@@ -94,6 +105,15 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     interrupt.release();
     disposeParams(params);
   }
+}
+
+/** That label k means to the data what it means to the model, whose classes have no names but in its run. */
+function checkClasses(known: Fingerprint | undefined, { classes = [] }: Dataset): void {
+  const problem = known?.classes && classDifference(known.classes, classes);
+  if (!problem) return;
+  throw new Refusal(`The classes of the data are not those that the model learned: ${problem}.`, {
+    exitCode: 2,
+  });
 }
 
 /** Writes an evaluation into its run, with its plot; where that cannot be written it has at least been shown. */

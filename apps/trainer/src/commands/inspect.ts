@@ -8,6 +8,7 @@ import { Refusal, sentence } from '../errors.js';
 import { significant } from '../progress.js';
 import { checkpointSteps } from '../run/checkpoints.js';
 import { readEvaluation } from '../run/evaluation.js';
+import { type Fingerprint, printable, readFingerprint } from '../run/fingerprint.js';
 import { readConfig } from '../run/folder.js';
 import { readMetrics } from '../run/metrics.js';
 import { sparkline } from '../sparkline.js';
@@ -33,6 +34,7 @@ function ofRun(run: string): string[] {
   const { batch, learningRate, decay, steps: total, seed } = config.training;
   return [
     ...ofConfig(config),
+    ...ofData(readFingerprint(run)),
     '',
     `Training  ${config.loss.kind} loss, ${total.toLocaleString('en')} steps of ${batch}, learning rate ${learningRate} (${decay}), seed ${seed}`,
     `  checkpoints at ${steps.length === 0 ? 'no step yet' : `step ${steps.join(', ')}`}`,
@@ -46,6 +48,16 @@ function ofRun(run: string): string[] {
       : [
           `  bound ${evaluation.bitsPerDim.toFixed(3)} ± ${evaluation.standardError.toFixed(3)} bits per dimension on ${evaluation.images} ${evaluation.split} examples at step ${evaluation.step}`,
         ]),
+  ];
+}
+
+function ofData(data: Fingerprint | undefined): string[] {
+  if (data === undefined) return [];
+  const names = data.classes?.map((name, k) => `${k} ${printable(name)}`);
+  return [
+    '',
+    `Data      ${data.size.toLocaleString('en')} examples of ${data.shape.join('×')}`,
+    ...(names === undefined ? [] : [`  classes ${names.join(', ')}`]),
   ];
 }
 

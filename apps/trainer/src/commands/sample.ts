@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Built, RunConfig } from '@diffusion-ts/recipes';
+import { type Built, type Network, oneOfThese, type RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -9,6 +9,7 @@ import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
+import { printable, readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
 import { columnsOf, sampleRun } from '../runs/sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
@@ -16,7 +17,7 @@ import { backendOption, numberFrom, wholeNumber } from './options.js';
 interface SampleOptions
   extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'guidance' | 'count'>> {
   seed: number;
-  class?: number;
+  class?: string;
   batch?: number;
   out: string;
   every?: number;
@@ -41,7 +42,7 @@ export const sampleCommand: Command = new Command('sample')
   .option('--order <n>', 'of dpm-solver++: 1 is DDIM, 2 or 3 more exact', solverOrder)
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
-  .option('--class <k>', 'the class of all samples; by default the classes take turns', wholeNumber(0))
+  .option('--class <name>', 'the class of all samples, by name or number; by default the classes take turns')
   .option(
     '--guidance <w>',
     'classifier-free guidance: 0 is none, more is clearer and less varied',
@@ -61,6 +62,7 @@ Examples:
   $ diffusion sample runs/mnist --count 100 --guidance 1
   $ diffusion sample runs/mnist --class 7 --sampler ancestral --out sevens.png
   $ diffusion sample runs/mnist --sampler dpm-solver++ --steps 15
+  $ diffusion sample runs/pets --class cat
   $ diffusion sample runs/mnist --gif reverse.gif`,
   )
   .action(sampleAction);
@@ -81,15 +83,10 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
   const settings = chosen(config.sampling, built.forward, options);
-  const { classes } = built.network;
-  if (options.class !== undefined && !(options.class < (classes ?? 0))) {
-    throw new Refusal(
-      `--class is ${options.class}: expected ${classes === undefined ? 'no class, since this model knows none' : `one of 0 … ${classes - 1}`}.`,
-      { exitCode: 2 },
-    );
-  }
+  const names = readFingerprint(folder)?.classes ?? [];
+  const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
-  const every = options.gif === undefined ? 0 : (options.every ?? Math.max(1, Math.round(steps / 50)));
+  const every = options.every ?? Math.max(1, Math.round(steps / 50));
 
   const interrupt = interruptible(() => {});
   const bar = progress('sample', 0, settings.count);
@@ -99,15 +96,15 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       params,
       settings,
       seed: options.seed,
-      label: options.class,
-      every,
+      label,
+      ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
       signal: interrupt.signal,
       onStep: (done) => bar.update(Math.floor(done * settings.count), ''),
     });
     bar.stop();
     const { shape } = built.network;
-    const columns = columnsOf(built.network, settings.count, options.class);
+    const columns = columnsOf(built.network, settings.count, label);
     await writePicture(options.out, samples, shape, columns);
     console.log(options.out);
     if (options.gif !== undefined) {
@@ -122,6 +119,22 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     interrupt.release();
     disposeParams(params);
   }
+}
+
+/** The label of a class that is called by its name, or by its number where no name is such a number. */
+function labelOf(text: string, { classes }: Network, names: readonly string[]): number {
+  const named = names.indexOf(text);
+  if (named >= 0) return named;
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number < (classes ?? 0)) return number;
+  const numbers = `one of 0 … ${(classes ?? 0) - 1}`;
+  const expected =
+    classes === undefined
+      ? 'no class, since this model knows none'
+      : names.length === 0
+        ? numbers
+        : `${oneOfThese(text, names.map(printable))}, or ${numbers}`;
+  throw new Refusal(`--class is ${text}: expected ${expected}.`, { exitCode: 2 });
 }
 
 /** That there is a folder to write to, before all the work. */

@@ -1,5 +1,14 @@
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { checkPlan, fitModel, PRESETS, type RunConfig } from '@diffusion-ts/recipes';
+import type { Dataset } from '@diffusion-ts/datasets';
+import {
+  checkPlan,
+  fitModel,
+  learningRateOf,
+  PRESETS,
+  type RunConfig,
+  type TrainingConfig,
+} from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
@@ -8,6 +17,7 @@ import { put, setPath } from '../config/set.js';
 import { openData } from '../data.js';
 import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
+import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
 import { trainRun } from '../runs/train-run.js';
@@ -25,6 +35,7 @@ interface TrainOptions {
   backend: Backend;
   out?: string;
   resume?: 'latest' | number;
+  acceptData?: boolean;
 }
 
 // How the reader has called this: by the script of the repository, or by its own name.
@@ -34,7 +45,7 @@ export const trainCommand: Command = new Command('train')
   .description('Train a model, or go on training one.')
   .option('--config <file>', 'a JSON file with the settings; what it leaves out has a default')
   .addOption(new Option('--preset <name>', 'settings to start from').choices(Object.keys(PRESETS)))
-  .option('--data <path>', 'the folder of the data (images, or IDX files)')
+  .option('--data <path>', 'the folder of the data (images, or IDX files); with --resume, where they are now')
   .option('--set <key=value>', 'changes one setting, as in training.steps=2000; may be repeated', collect, [])
   .option('--steps <n>', 'short for --set training.steps=n', wholeNumber(1))
   .option('--batch <n>', 'short for --set training.batch=n', wholeNumber(1))
@@ -47,6 +58,7 @@ export const trainCommand: Command = new Command('train')
     'go on with the run in that folder, from its newest checkpoint or from this step',
     resumeStep,
   )
+  .option('--accept-data', 'with --resume: go on although the data are others than those it began with')
   .addHelpText(
     'after',
     `
@@ -77,31 +89,55 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const settings = settingsOf(options, saved);
   // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
   const backend = await startBackend(options.backend);
-  const config = await complete(settings);
+  const dataset = await openData(settings.data, 'train');
+  const data = await fingerprintOf(dataset);
+  const known = saved && readFingerprint(run);
+  if (known !== undefined && options.acceptData !== true) checkSameData(run, known, data);
+  const config = { ...settings, model: fitModel(settings, dataset) };
   checkPlan(config);
 
   await whileLocked(run, async () => {
     let from: number | undefined;
     if (saved === undefined) {
-      createRun(run, config);
+      createRun(run, config, data);
     } else {
       from = findStep(run, resume ?? 'latest');
       checkSameRun(run, saved, config);
-      writeConfig(run, config);
+      writeConfig(run, config, data);
     }
     console.error(
       `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}; Ctrl-C saves a checkpoint and stops.`,
     );
-    await trainToEnd(run, config, from);
+    if (saved !== undefined && known === undefined) {
+      console.error(`What its data are was not written down: from now on they are these (${summary(data)}).`);
+    }
+    if (saved !== undefined && from) sayRise(saved.training, config.training, from);
+    await trainToEnd(run, config, dataset, from);
   });
 }
 
-async function trainToEnd(run: string, config: RunConfig, from: number | undefined): Promise<void> {
+/** More steps stretch the decay of the rate, so that it is higher where it had come down: right or not, it is said. */
+function sayRise(before: TrainingConfig, now: TrainingConfig, step: number): void {
+  if (now.decay === 'constant' || now.steps === before.steps) return;
+  const [had, has] = [before, now].map((training) => learningRateOf(training)(step)) as [number, number];
+  if (has < 1.01 * had) return;
+  const [low, high] = [had, has].map((rate) => Number(rate.toPrecision(2)));
+  console.error(
+    `The learning rate rises from ${low} to ${high} again, since its ${now.decay} decay now ends at step ${now.steps}; --set training.decay=constant --lr ${low || 'R'} would go on at a rate that stays.`,
+  );
+}
+
+async function trainToEnd(
+  run: string,
+  config: RunConfig,
+  dataset: Dataset,
+  from: number | undefined,
+): Promise<void> {
   const interrupt = interruptible(() =>
     console.error('\nStopping and saving a checkpoint; Ctrl-C again stops at once.'),
   );
   try {
-    const step = await trainRun({ run, config, from, signal: interrupt.signal });
+    const step = await trainRun({ run, config, dataset, from, signal: interrupt.signal });
     if (step < config.training.steps) {
       const { writeReport } = await import('../report/report.js');
       writeReport(run);
@@ -149,19 +185,37 @@ function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunCon
     if (value !== undefined) settings = put(settings, ['training', key], value);
   }
   for (const assignment of set) settings = setPath(settings, assignment);
-  return parseConfig(settings, config ?? 'The config');
+  return located(parseConfig(settings, config ?? 'The config'));
 }
 
-/** Fills in what the data decide. */
-async function complete(config: RunConfig): Promise<RunConfig> {
-  const dataset = await openData(config.data, 'train');
-  return { ...config, model: fitModel(config, dataset) };
+/** The same settings, whose data are found from any working folder. */
+function located(config: RunConfig): RunConfig {
+  const { data } = config;
+  if (!('path' in data) || data.path === null) return config;
+  return { ...config, data: { ...data, path: resolve(data.path) } };
+}
+
+/** The data of a run are what its data.json says, wherever they lie. */
+function checkSameData(run: string, before: Fingerprint, now: Fingerprint): void {
+  const problem = difference(before, now);
+  if (problem === undefined) return;
+  throw new Refusal(
+    `The run in ${run} was begun with other data: ${problem}. Say where those are with --data PATH, start anew with another --out, or insist with --accept-data.`,
+    { exitCode: 2 },
+  );
+}
+
+function summary({ size, shape, classes }: Fingerprint): string {
+  const ofClasses = classes === null ? '' : ` in ${classes.length} classes`;
+  return `${size.toLocaleString('en')} examples of ${shape.join('×')}${ofClasses}`;
 }
 
 /** Training may go on otherwise than it began, but the model, its process, its data and its randomness are the run. */
 function checkSameRun(run: string, saved: RunConfig, config: RunConfig): void {
+  // A run that was converted has had no data yet: the first that fit its model are its own.
+  const hadData = !('path' in saved.data) || saved.data.path !== null;
   const fixed = ({ data, model, process, training: { seed, ema } }: RunConfig) => ({
-    data,
+    data: hadData && { ...data, path: undefined },
     model,
     process,
     seed,

@@ -45,9 +45,7 @@ export async function writeAnimation(
   shape: readonly number[],
   columns: number,
 ): Promise<void> {
-  const rasters: Raster[] = [];
-  for (const frame of frames) rasters.push(await picture(frame, shape, columns));
-  await written(file, await gif(rasters));
+  await written(file, await gif(frames.length, (i) => picture(frames[i]!, shape, columns)));
 }
 
 // The library for charts takes as long to load as all others together.

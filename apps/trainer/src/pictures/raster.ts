@@ -22,12 +22,15 @@ export async function rasterize(svg: string, scale = 2): Promise<Raster> {
   return { width: info.width, height: info.height, channels: 3, data };
 }
 
-/** An animation of frames of one size that loops for ever and rests on its last frame. */
-export function gif(frames: readonly Raster[]): Promise<Buffer> {
-  const { width, height, channels } = frames[0]!;
-  const stacked = Buffer.concat(frames.map((frame) => frame.data));
-  const delay = frames.map((_, i) => (i === frames.length - 1 ? 2000 : 80));
-  const raw = { width, height: height * frames.length, channels, pageHeight: height };
+/** An animation of frames of one size, asked for one by one, that loops for ever and rests on its last frame. */
+export async function gif(count: number, frame: (i: number) => Promise<Raster>): Promise<Buffer> {
+  const first = await frame(0);
+  const { width, height, channels } = first;
+  const each = first.data.length;
+  const stacked = Buffer.alloc(count * each);
+  for (let i = 0; i < count; i++) stacked.set((i === 0 ? first : await frame(i)).data, i * each);
+  const delay = Array.from({ length: count }, (_, i) => (i === count - 1 ? 2000 : 80));
+  const raw = { width, height: height * count, channels, pageHeight: height };
   // Noise does not compress: fewer shades of grey make a smaller file, and nobody sees it.
   const colours = channels === 1 ? 16 : 256;
   // All frames together are more than sharp allows a picture, which these are not.

@@ -5,6 +5,7 @@ import { parseConfig } from '@diffusion-ts/recipes/config';
 import { readJson } from '../config/read.js';
 import { Refusal, sentence } from '../errors.js';
 import { checkpointFolder, checkpointSteps } from './checkpoints.js';
+import { type Fingerprint, writeFingerprint } from './fingerprint.js';
 import { replaceFile } from './replace-file.js';
 
 const CONFIG = 'config.json';
@@ -18,21 +19,22 @@ export function hasConfig(folder: string): boolean {
 }
 
 /** Makes the folder of a new run. One that holds a run already is refused. */
-export function createRun(folder: string, config: RunConfig): void {
+export function createRun(folder: string, config: RunConfig, data?: Fingerprint): void {
   if (existsSync(join(folder, CONFIG))) {
     const step = checkpointSteps(folder).at(-1);
     throw new Refusal(
       `${folder} holds a run already (${step === undefined ? 'without a checkpoint' : `at step ${step}`}): continue it with --resume, or choose another folder with --out.`,
     );
   }
-  writeConfig(folder, config);
+  writeConfig(folder, config, data);
 }
 
-/** Writes the config of a run, and makes what its folder lacks. */
-export function writeConfig(folder: string, config: RunConfig): void {
+/** Writes the config of a run and what its data are, once there are any, and makes what its folder lacks. */
+export function writeConfig(folder: string, config: RunConfig, data?: Fingerprint): void {
   try {
     for (const name of ['checkpoints', 'samples', 'pictures'])
       mkdirSync(join(folder, name), { recursive: true });
+    if (data !== undefined) writeFingerprint(folder, data);
     replaceFile(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
   } catch (error) {
     throw new Refusal(`The run cannot be written to ${folder}: ${sentence(error)}.`, { cause: error });

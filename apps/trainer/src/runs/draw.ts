@@ -3,19 +3,20 @@ import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
 import { finish, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { inParts } from './parts.js';
 
 export interface DrawOptions {
   readonly sampler: Sampler;
   /** The shape of one sample. */
   readonly shape: readonly number[];
   readonly count: number;
-  /** How many samples go through the network at once: a matter of speed and memory alone. */
+  /** How many samples go through the network at once at most: a matter of speed and memory alone. */
   readonly batch: number;
   readonly seed: number;
   /** The class of sample i, if the network is told one. */
   readonly label?: (i: number) => number;
-  /** Keeps x_t of every so many steps; 0 (the default) keeps none. */
-  readonly every?: number;
+  /** Whether x_t of a step is kept, by the step's number and how many there are; by default none is. */
+  readonly keep?: (index: number, total: number) => boolean;
   readonly signal?: AbortSignal;
   /** Called after each step with the share of the work that is done, in 0 … 1. */
   readonly onStep?: (done: number) => void;
@@ -24,20 +25,19 @@ export interface DrawOptions {
 export interface Drawn {
   /** `[count, …shape]`, row-major. */
   readonly samples: Float32Array;
-  /** x_t of every so many steps, from the noise to the samples themselves, each like `samples`. */
+  /** x_t of the steps that are kept, from the noise to the samples themselves, each like `samples`. */
   readonly frames: Float32Array[];
 }
 
 /** Draws samples. Sample i depends on the seed and on i alone: it has streams of noise of its own. */
 export async function draw(reverse: ReverseProcess, options: DrawOptions): Promise<Drawn> {
-  const { sampler, shape, count, batch, seed, label, every = 0, signal, onStep } = options;
+  const { sampler, shape, count, batch, seed, label, keep, signal, onStep } = options;
   const size = shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * size);
   const frames: Float32Array[] = [];
   const source = rng(seed);
 
-  for (let first = 0; first < count; first += batch) {
-    const rows = Math.min(batch, count - first);
+  await inParts(count, batch, async (first, rows) => {
     const xT = latent(reverse.forward, source.fork('xT').rows(first), [rows, ...shape]);
     const condition = label && {
       label: tf.tensor1d(
@@ -53,7 +53,7 @@ export async function draw(reverse: ReverseProcess, options: DrawOptions): Promi
     try {
       let kept = 0;
       const last = await finish(steps, async ({ x, index, total = index + 1 }) => {
-        if (every > 0 && index % every === 0) {
+        if (keep?.(index, total)) {
           frames[kept] ??= new Float32Array(count * size);
           frames[kept++]!.set((await x.data()) as Float32Array, first * size);
         }
@@ -64,7 +64,7 @@ export async function draw(reverse: ReverseProcess, options: DrawOptions): Promi
     } finally {
       tf.dispose([xT, condition ?? {}]);
     }
-  }
-  if (every > 0) frames.push(samples);
+  });
+  if (keep !== undefined) frames.push(samples);
   return { samples, frames };
 }

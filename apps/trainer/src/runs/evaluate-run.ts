@@ -4,8 +4,7 @@ import type { Built } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
 import { rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
-
-const BATCH = 64;
+import { partOf, withParts } from './parts.js';
 
 export interface EvaluateOptions {
   readonly built: Built;
@@ -25,14 +24,17 @@ export async function evaluateRun(options: EvaluateOptions): Promise<BoundEstima
   const { built, params, dataset, timesteps, seed, signal, onImages } = options;
   checkData(options);
   const reverse = built.process(params);
+  const count = Math.min(options.limit, dataset.size);
   try {
-    return await estimateBound(reverse, inOrder(dataset, Math.min(options.limit, dataset.size)), {
-      decoder: built.decoder,
-      times: Math.min(timesteps, stepsToSum(built.forward)),
-      rng: rng(seed).fork('evaluation'),
-      ...(signal && { signal }),
-      ...(onImages && { onExamples: onImages }),
-    });
+    return await withParts(Math.min(partOf(built.network), count), (part) =>
+      estimateBound(reverse, inOrder(dataset, count, part), {
+        decoder: built.decoder,
+        times: Math.min(timesteps, stepsToSum(built.forward)),
+        rng: rng(seed).fork('evaluation'),
+        ...(signal && { signal }),
+        ...(onImages && { onExamples: onImages }),
+      }),
+    );
   } finally {
     reverse.dispose();
   }
@@ -60,10 +62,10 @@ function checkData({ built: { network }, dataset }: EvaluateOptions): void {
   }
 }
 
-async function* inOrder(dataset: Dataset, count: number): AsyncGenerator<Batch> {
-  for (let first = 0; first < count; first += BATCH) {
+async function* inOrder(dataset: Dataset, count: number, part: number): AsyncGenerator<Batch> {
+  for (let first = 0; first < count; first += part) {
     const batch = await dataset.batch(
-      Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => first + i),
+      Array.from({ length: Math.min(part, count - first) }, (_, i) => first + i),
     );
     try {
       yield batch;

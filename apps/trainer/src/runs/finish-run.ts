@@ -6,6 +6,7 @@ import { atOnce } from '@diffusion-ts/reverse-process';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openData } from '../data.js';
+import { isDead, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
 import { strip } from '../pictures/picture.js';
 import { png } from '../pictures/raster.js';
@@ -27,10 +28,16 @@ export async function finishRun(run: string, signal: AbortSignal): Promise<strin
   const { step, params } = await latestWeights(run, built.network);
   try {
     if (!existsSync(sheetFile(run, step))) {
-      replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
+      await orSay('sheet', signal, async () => {
+        replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
+      });
     }
     if (built.latentShape === undefined) await writeProcess(run, config, built, params, signal);
-    else await write(run, 'reconstructions', await reconstructions(config, built, params), built);
+    else {
+      await orSay('picture of reconstructions', signal, async () => {
+        await write(run, 'reconstructions', await reconstructions(config, built, params), built);
+      });
+    }
     return writeReport(run);
   } finally {
     disposeParams(params);
@@ -46,16 +53,20 @@ async function writeProcess(
   signal: AbortSignal,
 ): Promise<void> {
   const count = built.network.isImage ? IMAGES : POINTS;
-  await write(run, 'forward', await forwardMoments(config, built, count), built);
-  const { frames } = await sampleRun({
-    built,
-    params,
-    settings: { ...config.sampling, count },
-    seed: config.training.seed,
-    every: 1,
-    signal,
+  await orSay('picture of the forward process', signal, async () => {
+    await write(run, 'forward', await forwardMoments(config, built, count), built);
   });
-  await write(run, 'reverse', evenly(frames, MOMENTS), built);
+  await orSay('picture of the reverse process', signal, async () => {
+    const { frames } = await sampleRun({
+      built,
+      params,
+      settings: { ...config.sampling, count },
+      seed: config.training.seed,
+      keep: isMoment,
+      signal,
+    });
+    await write(run, 'reverse', frames, built);
+  });
 }
 
 /** Test data, and what is left of them by their way through the latents. */
@@ -75,6 +86,21 @@ async function reconstructions(config: RunConfig, built: Built, params: Params):
     process.dispose();
     disposeBatch(batch);
   }
+}
+
+/** Draws a picture, which costs itself alone where it cannot be drawn. */
+async function orSay(name: string, signal: AbortSignal, drawn: () => Promise<void>): Promise<void> {
+  try {
+    await drawn();
+  } catch (error) {
+    if (signal.aborted || isDead(error)) throw error;
+    console.error(`There is no ${name}: ${sentence(error)}.`);
+  }
+}
+
+/** Whether a step is one of those from which, with the samples, the moments are evenly spread. */
+function isMoment(index: number, total: number): boolean {
+  return evenly([...Array(total + 1).keys()], MOMENTS).includes(index);
 }
 
 async function write(

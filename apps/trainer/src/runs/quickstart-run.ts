@@ -8,13 +8,14 @@ import { openData } from '../data.js';
 import { writeAnimation, writePicture } from '../pictures/picture.js';
 import { duration, progress } from '../progress.js';
 import { writeEvaluation } from '../run/evaluation.js';
+import { type Fingerprint, fingerprintOf } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig } from '../run/folder.js';
 import { LOCK, whileLocked } from '../run/lock.js';
 import { evaluateRun } from './evaluate-run.js';
 import { finishRun } from './finish-run.js';
 import { openModel } from './open-model.js';
 import { columnsOf, sampleRun } from './sample-run.js';
-import { trainRun } from './train-run.js';
+import { type TrainRunOptions, trainRun } from './train-run.js';
 
 export interface QuickstartOptions {
   /** The folder of the run. */
@@ -39,12 +40,14 @@ export function quickstart(options: QuickstartOptions): Promise<void> {
 
 async function trainAndShow(options: QuickstartOptions): Promise<void> {
   const { run, seconds, signal } = options;
-  const config = await completeConfig(options.preset);
-  const from = begin(run, config);
+  const begun = parseConfig({ ...options.preset }, 'The preset');
+  const dataset = await openData(begun.data, 'train');
+  const config = { ...begun, model: fitModel(begun, dataset) };
+  const from = begin(run, config, await fingerprintOf(dataset));
   console.error(
     `Training for at most ${duration(seconds)}; Ctrl-C stops, and the next quickstart goes on from there.`,
   );
-  const step = await trainFor(seconds, run, config, from, signal);
+  const step = await trainFor(seconds, { run, config, dataset, from, signal });
   signal.throwIfAborted();
   if (step < config.training.steps) {
     console.error(`Time is up after ${step} of ${config.training.steps} steps: the samples will be rougher.`);
@@ -54,13 +57,8 @@ async function trainAndShow(options: QuickstartOptions): Promise<void> {
   for (const line of [...samples, report]) console.log(line);
 }
 
-async function completeConfig(preset: Preset): Promise<RunConfig> {
-  const config = parseConfig({ ...preset }, 'The preset');
-  return { ...config, model: fitModel(config, await openData(config.data, 'train')) };
-}
-
 /** The step to go on from; undefined for a new run, in the place of an earlier one. */
-function begin(run: string, config: RunConfig): number | undefined {
+function begin(run: string, config: RunConfig, data: Fingerprint): number | undefined {
   const step = interruptedAt(run, config);
   if (step !== undefined) {
     console.error(`Going on at step ${step} with the quickstart that was interrupted.`);
@@ -71,7 +69,7 @@ function begin(run: string, config: RunConfig): number | undefined {
     console.error(`Replacing the earlier quickstart in ${run}.`);
     for (const name of earlier) rmSync(join(run, name), { recursive: true });
   }
-  createRun(run, config);
+  createRun(run, config, data);
   return undefined;
 }
 
@@ -86,18 +84,12 @@ function interruptedAt(run: string, config: RunConfig): number | undefined {
   return step !== undefined && step < config.training.steps ? step : undefined;
 }
 
-async function trainFor(
-  seconds: number,
-  run: string,
-  config: RunConfig,
-  from: number | undefined,
-  signal: AbortSignal,
-): Promise<number> {
+async function trainFor(seconds: number, options: TrainRunOptions): Promise<number> {
   // AbortSignal.timeout does not do: nothing holds it, and Node may collect it before its time.
   const budget = new AbortController();
   const timer = setTimeout(() => budget.abort(), seconds * 1000);
   try {
-    return await trainRun({ run, config, from, signal: AbortSignal.any([signal, budget.signal]) });
+    return await trainRun({ ...options, signal: AbortSignal.any([options.signal, budget.signal]) });
   } finally {
     clearTimeout(timer);
   }
@@ -117,7 +109,7 @@ async function drawAndEvaluate(
       params,
       settings: { ...config.sampling, count },
       seed: 0,
-      every: 1,
+      keep: () => true,
       signal,
       onStep: (done) => drawing.update(Math.floor(done * count), ''),
     });

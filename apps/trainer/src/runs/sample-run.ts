@@ -3,10 +3,7 @@ import type { Params } from '@diffusion-ts/tensor';
 import { picture } from '../pictures/picture.js';
 import type { Raster } from '../pictures/raster.js';
 import { type Drawn, draw } from './draw.js';
-
-// How many samples go through the network at once. They do not depend on it.
-const IMAGES = 64;
-const POINTS = 4096;
+import { partOf } from './parts.js';
 
 /** The sheet that a run is watched by: always from the same noise. */
 export async function watchingSheet(
@@ -27,7 +24,7 @@ export interface SampleRunOptions {
   readonly seed: number;
   /** The class of every sample; by default the classes take turns, so that each has a column of a sheet. */
   readonly label?: number | undefined;
-  readonly every?: number;
+  readonly keep?: (index: number, total: number) => boolean;
   readonly batch?: number;
   readonly signal?: AbortSignal;
   readonly onStep?: (done: number) => void;
@@ -35,17 +32,17 @@ export interface SampleRunOptions {
 
 /** Draws samples from weights of a network. */
 export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
-  const { built, params, settings, label, ...rest } = options;
+  const { built, params, settings, label, keep, ...rest } = options;
   const { network } = built;
   const { classes } = network;
   const sampler = built.sampler(settings);
   const reverse = built.process(params, settings.guidance);
   try {
     return await draw(reverse, {
-      batch: network.isImage ? IMAGES : POINTS,
+      batch: partOf(network),
       ...rest,
       // Latents are no pictures.
-      ...(built.latentShape && { every: 0 }),
+      ...(keep && built.latentShape === undefined && { keep }),
       sampler,
       shape: network.shape,
       count: settings.count,

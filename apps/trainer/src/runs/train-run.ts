@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { batches, type Dataset } from '@diffusion-ts/datasets';
+import { batches, DataError, type Dataset } from '@diffusion-ts/datasets';
 import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
 import {
@@ -11,8 +11,7 @@ import {
   type TrainState,
   train,
 } from '@diffusion-ts/training';
-import { openData } from '../data.js';
-import { Refusal, sentence } from '../errors.js';
+import { isDead, isOutOfMemory, Refusal, sentence } from '../errors.js';
 import { png } from '../pictures/raster.js';
 import { progress, significant } from '../progress.js';
 import { checkpointFiles, readCheckpoint } from '../run/checkpoint-files.js';
@@ -36,6 +35,8 @@ export interface TrainRunOptions {
   readonly run: string;
   /** Complete, as in that file. */
   readonly config: RunConfig;
+  /** What it learns from. */
+  readonly dataset: Dataset;
   /** The step of the checkpoint to go on from; undefined starts at the beginning. */
   readonly from: number | undefined;
   /** Ends training after the step under way, with a checkpoint. */
@@ -51,19 +52,16 @@ interface Training extends TrainRunOptions, Built {
 
 /** Trains a run to its last step or until the signal, and returns the step that it stands at, which has a checkpoint. */
 export async function trainRun(options: TrainRunOptions): Promise<number> {
-  const { run, config } = options;
-  const dataset = checkRange(await openData(config.data, 'train'));
+  const { run, config, dataset } = options;
+  checkRange(dataset);
   const built = build(config);
   const { state, interval } = await startingPoint(options, built);
   try {
     rewind(run, state.step);
-    await advance(
-      { ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) },
-      dataset,
-    );
+    await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) });
     return state.step;
   } catch (error) {
-    throw explained(error, run);
+    throw explained(error, options);
   } finally {
     disposeState(state);
   }
@@ -92,12 +90,27 @@ function rewind(run: string, step: number): void {
   if ((readEvaluation(run)?.step ?? 0) > step) removeEvaluation(run);
 }
 
-function explained(error: unknown, run: string): unknown {
+function explained(error: unknown, { run, config: { training } }: TrainRunOptions): unknown {
   const last = checkpointSteps(run).at(-1);
   const kept =
     last === undefined ? 'There is no checkpoint yet.' : `The last good checkpoint is that of step ${last}.`;
   if (error instanceof NonFiniteError) {
     return new Refusal(`${upperFirst(error.message)}. ${kept} Try a lower learning rate (--lr).`, {
+      cause: error,
+    });
+  }
+  if (error instanceof DataError) {
+    return new Refusal(
+      `${error.message}. Step ${last} is saved: mend that or take it away, and go on with --resume (and --accept-data, since the data are others then).`,
+      { cause: error },
+    );
+  }
+  if (isOutOfMemory(error) || isDead(error)) {
+    const advice =
+      Math.min(training.batch, training.microBatch ?? training.batch) > 1
+        ? 'take fewer examples at a time (--batch, or --set training.microBatch=n)'
+        : 'one example is too much, so take a smaller network or smaller pictures';
+    return new Refusal(`There is not enough memory for a step of training: ${advice}. ${kept}`, {
       cause: error,
     });
   }
@@ -112,15 +125,14 @@ function upperFirst(text: string): string {
 }
 
 /** Images must fill [−1, 1], or networks learn from data that samplers will clip; points must be of that size. */
-function checkRange(dataset: Dataset): Dataset {
-  const [low, high] = dataset.range;
-  const reach = dataset.shape.length === 3 ? 1 : 2;
-  if (low >= -reach && high <= reach) return dataset;
+function checkRange({ range: [low, high], shape }: Dataset): void {
+  const reach = shape.length === 3 ? 1 : 2;
+  if (low >= -reach && high <= reach) return;
   throw new Refusal(`The data lie in [${low}, ${high}]: expected [−1, 1].`);
 }
 
-async function advance(training: Training, dataset: Dataset): Promise<void> {
-  const { config, state, signal } = training;
+async function advance(training: Training): Promise<void> {
+  const { config, dataset, state, signal } = training;
   const { seed, batch, steps, logEvery, sampleEvery, checkpointEvery } = config.training;
   const { dispose, ...options } = training.trainSteps(rng(seed).fork('training'));
 
@@ -145,6 +157,10 @@ async function advance(training: Training, dataset: Dataset): Promise<void> {
         await sample(training);
       begin = performance.now();
     }
+  } catch (error) {
+    // Data are asked for between two steps: what they refuse leaves the state whole, as Ctrl-C does.
+    if (error instanceof DataError) await save(training);
+    throw error;
   } finally {
     bar.stop();
     dispose();
@@ -181,6 +197,12 @@ async function sample(training: Training): Promise<void> {
     const { writeReport } = await import('../report/report.js');
     writeReport(run);
   } catch (error) {
+    if (isDead(error)) {
+      throw new Refusal(
+        `The sheet of step ${state.step} took more memory than there is, of which the wasm backend died: go on with --resume --set training.sampleEvery=0.`,
+        { cause: error },
+      );
+    }
     if (!signal.aborted)
       console.error(`\nNo sheet at step ${state.step}: ${sentence(error)}. Training goes on.`);
   }
