@@ -1,6 +1,5 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { convertCommand } from '../src/commands/convert.js';
 import { evaluateCommand } from '../src/commands/evaluate.js';
@@ -9,41 +8,9 @@ import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { folder, hash, inProcess, losses, type Outcome, TINY, weightsOf } from './cli.js';
+import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const CPU = ['--backend', 'cpu'];
-
-// A class-conditional U-Net of 1,000 parameters on 4×4 images in two classes.
-const CONFIG = {
-  data: { kind: 'images', height: 4, width: 4, channels: 1, labels: true },
-  model: {
-    _class_name: 'UNet2DModel',
-    block_out_channels: [4],
-    down_block_types: ['DownBlock2D'],
-    up_block_types: ['UpBlock2D'],
-    layers_per_block: 1,
-    norm_num_groups: 2,
-    attention_head_dim: 4,
-    add_attention: false,
-  },
-  process: { schedule: { kind: 'cosine', steps: 10 }, predicts: 'v' },
-  training: { steps: 2, batch: 4, learningRate: 0.05, sampleEvery: 0, logEvery: 1 },
-  sampling: { steps: 2, count: 2 },
-};
-
-/** Photographs, four of each class. */
-async function photographs(...classes: string[]): Promise<string> {
-  const data = join(folder(), 'pets');
-  for (const [k, name] of classes.entries()) {
-    mkdirSync(join(data, name), { recursive: true });
-    for (let i = 0; i < 4; i++) {
-      const background = { r: 60 * k, g: 20 * i, b: 0 };
-      await sharp({ create: { width: 5, height: 4, channels: 3, background } })
-        .png()
-        .toFile(join(data, name, `${i}.png`));
-    }
-  }
-  return data;
-}
 
 function configFile(config: object): string {
   const file = join(folder(), 'tiny.json');
@@ -68,7 +35,7 @@ let trained: string;
 beforeAll(async () => {
   pets = await photographs('cat', 'dog');
   trained = join(folder(), 'run');
-  const { error } = await train('--config', configFile(CONFIG), '--data', pets, '--out', trained);
+  const { error } = await train('--config', configFile(TINY_IMAGES), '--data', pets, '--out', trained);
   expect(error).toBeUndefined();
 });
 
@@ -89,7 +56,7 @@ describe('the data of a run', () => {
     const here = process.cwd();
     try {
       process.chdir(join(pets, '..'));
-      await train('--config', configFile(CONFIG), '--data', './pets/', '--out', run);
+      await train('--config', configFile(TINY_IMAGES), '--data', './pets/', '--out', run);
       process.chdir(folder());
       expect((await resume(run, '--steps', '3')).error).toBeUndefined();
     } finally {
@@ -206,7 +173,7 @@ describe('the data of a run', () => {
     const sound = readFileSync(photo);
     truncateSync(photo, 60);
     const run = join(folder(), 'run');
-    const settings = { ...CONFIG, training: { ...CONFIG.training, batch: 1, steps: 16 } };
+    const settings = { ...TINY_IMAGES, training: { ...TINY_IMAGES.training, batch: 1, steps: 16 } };
     const { error } = await train('--config', configFile(settings), '--data', data, '--out', run);
     const [saved] = checkpointSteps(run);
     expect(saved).toBe(losses(run).length);
@@ -243,7 +210,7 @@ describe('the data of a run', () => {
     write('t10k', [26, 1]);
     const run = join(folder(), 'run');
     const data = { kind: 'idx', path };
-    const { error } = await train('--config', configFile({ ...CONFIG, data }), '--out', run);
+    const { error } = await train('--config', configFile({ ...TINY_IMAGES, data }), '--out', run);
     expect(error).toBeUndefined();
     expect((await inProcess(inspectCommand, run)).printed).toContain('  classes 0 1, 1 5, 2 26\n');
     const { printed } = await inProcess(evaluateCommand, ...CPU, run, '--timesteps', '2', '--json');

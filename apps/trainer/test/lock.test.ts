@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
+import { whileLocked } from '../src/run/lock.js';
 import { diffusion, folder, said, start, train } from './cli.js';
 
 /** The number of a process that has ended. */
@@ -41,6 +42,16 @@ describe('the folder of a run', () => {
     const resumed = await diffusion(...train(run, '--steps', String(last), '--resume'));
     expect([resumed.code, checkpointSteps(run).at(-1)]).toEqual([0, last]);
     expect(existsSync(join(run, 'lock'))).toBe(false);
+  });
+
+  it('is taken over where a kill came before the number of its process was written, and not while it may be', async () => {
+    const run = folder();
+    const file = join(run, 'lock');
+    writeFileSync(file, '');
+    await expect(whileLocked(run, async () => 1)).rejects.toThrow('is being trained by another process (0)');
+    utimesSync(file, 1, 1);
+    expect(await whileLocked(run, async () => readFileSync(file, 'utf8'))).toBe(`${process.pid}\n`);
+    expect(existsSync(file)).toBe(false);
   });
 
   it('goes to one of three that find a dead lock in it at the same time', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { initialState } from '@diffusion-ts/training';
 import { Command } from 'commander';
@@ -29,8 +29,13 @@ async function convertAction(from: string, to: string): Promise<void> {
     throw new Refusal(`${to} holds something already: choose another folder.`);
   }
   await startBackend('cpu');
-  if (isDiffusers(from)) await toRun(from, to);
-  else await toDiffusers(from, to);
+  try {
+    await (isDiffusers(from) ? toRun(from, to) : toDiffusers(from, to));
+  } catch (error) {
+    // It held nothing before: half a model would be taken for one.
+    rmSync(to, { recursive: true, force: true });
+    throw error;
+  }
   console.log(to);
 }
 

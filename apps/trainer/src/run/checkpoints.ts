@@ -41,6 +41,11 @@ export function writeCheckpoint(run: string, step: number, files: Files, keep: n
     throw error;
   }
   syncFolder(join(run, 'checkpoints'));
+  keepNewest(run, keep);
+}
+
+/** Removes all checkpoints but the newest. */
+export function keepNewest(run: string, keep: number): void {
   for (const old of checkpointSteps(run).slice(0, -keep)) removeCheckpoint(run, old);
 }
 

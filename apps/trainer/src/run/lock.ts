@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Refusal, sentence } from '../errors.js';
 
@@ -20,7 +29,7 @@ function take(run: string, file: string): void {
   while (!created(run, file)) {
     const pid = holder(file);
     if (pid === undefined) continue;
-    if (isAtWork(pid)) {
+    if (pid === 0 ? isYoung(file) : isAtWork(pid)) {
       throw new Refusal(
         `${run} is being trained by another process (${pid}): wait until it ends, or choose another folder with --out (should that process be something else, delete ${file}).`,
       );
@@ -32,12 +41,29 @@ function take(run: string, file: string): void {
 function created(run: string, file: string): boolean {
   try {
     mkdirSync(run, { recursive: true });
-    writeFileSync(file, `${process.pid}\n`, { flag: 'wx' });
+    const handle = openSync(file, 'wx');
+    try {
+      writeFileSync(handle, `${process.pid}\n`);
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    } finally {
+      closeSync(handle);
+    }
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw new Refusal(`The run cannot be written to ${run}: ${sentence(error)}.`, { cause: error });
   }
+}
+
+// Between the making of a lock and the writing of its number there are microseconds, and a kill may come there.
+const WRITTEN_AFTER_MS = 5000;
+
+/** Whether a lock without a number may be one that is being written this moment. */
+function isYoung(file: string): boolean {
+  const { mtimeMs = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  return Date.now() - mtimeMs < WRITTEN_AFTER_MS;
 }
 
 /** The process that a lock names, 0 where it is being written this moment; undefined where the lock is gone. */

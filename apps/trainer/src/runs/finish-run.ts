@@ -99,7 +99,7 @@ async function orSay(name: string, signal: AbortSignal, drawn: () => Promise<voi
 }
 
 /** Whether a step is one of those from which, with the samples, the moments are evenly spread. */
-function isMoment(index: number, total: number): boolean {
+export function isMoment(index: number, total: number): boolean {
   return evenly([...Array(total + 1).keys()], MOMENTS).includes(index);
 }
 

@@ -9,9 +9,13 @@ const POINTS = 4096;
 
 /** How many examples go through a network at a time where nothing is learned: a matter of speed and memory alone. */
 export function partOf({ shape, isImage, config }: Network): number {
-  const pixels = isImage ? shape[0]! * shape[1]! : 1;
-  const width = isImage ? Math.max(...(config.block_out_channels as number[])) : (config.hidden as number);
-  const fitting = Math.floor(NUMBERS / (pixels * width));
+  // A level of a U-Net has a quarter of the pixels of the one above it.
+  const layer = isImage
+    ? shape[0]! *
+      shape[1]! *
+      Math.max(...(config.block_out_channels as number[]).map((channels, level) => channels / 4 ** level))
+    : (config.hidden as number);
+  const fitting = Math.floor(NUMBERS / layer);
   return Math.max(1, Math.min(isImage ? IMAGES : POINTS, fitting));
 }
 

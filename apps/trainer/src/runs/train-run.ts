@@ -19,6 +19,7 @@ import {
   checkpointFolder,
   checkpointSteps,
   cleanCheckpoints,
+  keepNewest,
   removeCheckpoint,
   writeCheckpoint,
 } from '../run/checkpoints.js';
@@ -57,7 +58,7 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
   const built = build(config);
   const { state, interval } = await startingPoint(options, built);
   try {
-    rewind(run, state.step);
+    rewind(run, state.step, config.training.keep);
     await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) });
     return state.step;
   } catch (error) {
@@ -81,10 +82,11 @@ async function startingPoint(
   return { state, interval: readInterval(rest.interval) };
 }
 
-/** Removes what comes after a step: checkpoints, metrics, pictures, and what a kill left behind. */
-function rewind(run: string, step: number): void {
+/** Removes what comes after a step: checkpoints, metrics, pictures, and what a kill or a full disk left behind. */
+function rewind(run: string, step: number, keep: number): void {
   cleanCheckpoints(run);
   for (const later of checkpointSteps(run)) if (later > step) removeCheckpoint(run, later);
+  keepNewest(run, keep);
   truncateMetrics(join(run, 'metrics.jsonl'), step);
   for (const sheet of sampleSheets(run)) if (sheet.step > step) rmSync(sheet.file);
   if ((readEvaluation(run)?.step ?? 0) > step) removeEvaluation(run);
