@@ -52,9 +52,25 @@ export function sentence(error: unknown): string {
   return String(error);
 }
 
+/**
+ * Text of a file that nobody vouches for, safe to print: controls (C0, C1) and what turns the direction of writing around
+ * can move a cursor, retitle a terminal or hide what follows.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Says on stderr what was thrown, in one sentence (with DEBUG set: all of it), and returns the exit code. */
 export function fail(error: unknown): number {
-  console.error(process.env.DEBUG ? error : `error: ${sentence(error).replace(/\.?$/, '.')}`);
+  console.error(
+    process.env.DEBUG
+      ? error
+      : `error: ${sentence(error).split('\n').map(printable).join('\n').replace(/\.?$/, '.')}`,
+  );
   if (error instanceof Refusal) return error.exitCode;
   return error instanceof ConfigError ? 2 : 1;
 }

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors } from '@diffusion-ts/checkpoints';
+import { readSafetensors, writeSafetensors } from '@diffusion-ts/checkpoints';
 import { goldenPath } from '@diffusion-ts/testing';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -273,6 +273,30 @@ describe('diffusion inspect', () => {
     const other = await diffusion('inspect', goldenPath('unet-mnist/config.json'));
     expect(other.code).toBe(1);
     expect(other.stderr).toMatch(/^error: .* cannot be read as safetensors: .*\.\n$/);
+  });
+
+  it('prints no control characters of a file that nobody vouches for', async () => {
+    const file = join(folder(), 'hostile.safetensors');
+    const title = '\u001b]0;owned\u0007\u009b31m\u202e';
+    writeFileSync(
+      file,
+      writeSafetensors(
+        { [`${title}.w`]: { dtype: 'F32', shape: [], data: Float32Array.of(0) } },
+        { by: `${title}\n` },
+      ),
+    );
+    const { code, stdout } = await diffusion('inspect', file);
+    expect(code).toBe(0);
+    const escaped = '\\u001b]0;owned\\u0007\\u009b31m\\u202e';
+    expect(stdout.split('\n')).toEqual([
+      '1 tensors of F32: 1 numbers',
+      `  by: ${escaped}\\u000a`,
+      expect.stringMatching(/^ {2}\\u001b\]0;owned\\u0007\\u009b31m\\u202e +1$/),
+      '',
+    ]);
+    const hostile = join(folder(), `${title}.safetensors`);
+    writeFileSync(hostile, 'x');
+    expect((await diffusion('inspect', hostile)).stderr).toContain(`${escaped}.safetensors cannot be read`);
   });
 
   it('does not mind a reader that has seen enough', async () => {

@@ -26,6 +26,8 @@ type Dtype = keyof typeof ARRAYS;
 
 const MAX_HEADER_BYTES = 100_000_000;
 const MAX_TENSORS = 100_000;
+// All that a header holds, tensors of twenty axes and a novel of metadata included.
+const MAX_VALUES = 2_000_000;
 const MAX_NAME = 1_000;
 const METADATA = '__metadata__';
 
@@ -47,8 +49,7 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   const { [METADATA]: metadata = {}, ...listed } = parseHeader(bytes.subarray(8, headerEnd));
   checkMetadata(metadata);
   const names = Object.keys(listed);
-  if (names.length > MAX_TENSORS)
-    throw new CheckpointError(`the file lists more than ${MAX_TENSORS} tensors`);
+  if (names.length > MAX_TENSORS) tooMany();
   const entries = names.map((name) => [name, checkEntry(name, listed[name])] as const);
   checkLayout(entries, bytes.length - headerEnd);
   const tensors = entries.map(([name, { dtype, shape, begin, end }]) => {
@@ -120,6 +121,7 @@ function endOfHeader(bytes: Uint8Array): number {
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   if (bytes[0] !== 0x7b) throw new CheckpointError('the header does not begin with {');
+  checkSize(bytes);
   let text: string;
   let header: unknown;
   try {
@@ -131,6 +133,41 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) throw new CheckpointError(`the header has the key ${quote(duplicate)} twice`);
   return header as Record<string, unknown>;
+}
+
+/** Counts what is between the strings, so that a header made to exhaust the memory is never parsed. */
+function checkSize(json: Uint8Array): void {
+  let depth = 0;
+  let values = 0;
+  let names = 0;
+  for (let i = 0; i < json.length; i++) {
+    switch (json[i]) {
+      case 0x22: // "
+        for (i++; i < json.length && json[i] !== 0x22; i++) if (json[i] === 0x5c) i++;
+        break;
+      case 0x5b: // [
+      case 0x7b: // {
+        depth++;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--;
+        break;
+      case 0x2c: // ,
+        values++;
+        break;
+      case 0x3a: // :
+        values++;
+        if (depth === 1) names++;
+    }
+    // One more for the metadata.
+    if (names > MAX_TENSORS + 1) tooMany();
+    if (values > MAX_VALUES) throw new CheckpointError(`the header holds more than ${MAX_VALUES} values`);
+  }
+}
+
+function tooMany(): never {
+  throw new CheckpointError(`the file lists more than ${MAX_TENSORS} tensors`);
 }
 
 function checkMetadata(metadata: unknown): asserts metadata is Record<string, string> {

@@ -238,6 +238,16 @@ describe('a hostile file is refused in one sentence:', () => {
       file(`{${Array.from({ length: 100_001 }, (_, i) => `"${i}":0`)}}`),
       'the file lists more than 100000 tensors',
     ],
+    [
+      'too many tensors, before it is known whether the rest is JSON',
+      file(`{${Array.from({ length: 100_002 }, (_, i) => `"${i}":0`)}`),
+      'the file lists more than 100000 tensors',
+    ],
+    [
+      'a shape or metadata without end, before they are made',
+      file(`{"a":{"shape":[${'1,'.repeat(2_000_001)}`),
+      'the header holds more than 2000000 values',
+    ],
   ];
   for (const [what, bytes, message] of cases) {
     it(what, () => expect(() => readSafetensors(bytes)).toThrow(new CheckpointError(message)));

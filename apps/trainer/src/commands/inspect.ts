@@ -4,7 +4,7 @@ import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { type Built, build, countOf, isDiscrete, type Network, type RunConfig } from '@diffusion-ts/recipes';
 import { Command } from 'commander';
 import { isDiffusers, readDiffusersConfig } from '../diffusers.js';
-import { Refusal, sentence } from '../errors.js';
+import { printable, Refusal, sentence } from '../errors.js';
 import { significant } from '../progress.js';
 import { checkpointSteps } from '../run/checkpoints.js';
 import { readEvaluation } from '../run/evaluation.js';
@@ -23,7 +23,7 @@ export const inspectCommand: Command = new Command('inspect')
 function inspectAction(path: string): void {
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   const lines = isFile ? ofFile(path) : isDiffusers(path) ? ofConfig(readDiffusersConfig(path)) : ofRun(path);
-  console.log(lines.join('\n'));
+  console.log(lines.map(printable).join('\n'));
 }
 
 function ofRun(run: string): string[] {
