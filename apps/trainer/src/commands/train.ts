@@ -68,7 +68,8 @@ TensorBoard events, samples and report.html.
 
 Examples:
   $ diffusion train --preset mnist
-  $ diffusion train --preset images --data photos --set data.height=32 --set data.width=32
+  $ diffusion train --preset images --data photos
+  $ diffusion train --preset images-64 --data photos --set data.width=96
   $ diffusion train --preset mnist --steps 5000 --resume`,
   )
   .action(trainAction);

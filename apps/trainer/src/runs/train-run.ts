@@ -146,7 +146,7 @@ async function advance(training: Training): Promise<void> {
     signal,
   });
 
-  const bar = progress('train', state.step, steps);
+  const bar = progress('train', state.step, steps, { even: true });
   try {
     let begin = performance.now();
     for await (const record of records) {

@@ -1,7 +1,7 @@
 import type { Preset } from '../config/schema.js';
 import { cifar10Ddpm } from './cifar10-ddpm.js';
 import { fashionMnist } from './fashion-mnist.js';
-import { images } from './images.js';
+import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
 import { mnistVae } from './mnist-vae.js';
 import { moons, swissRoll } from './points.js';
@@ -14,5 +14,6 @@ export const PRESETS = {
   moons,
   'swiss-roll': swissRoll,
   images,
+  'images-64': images64,
   'mnist-vae': mnistVae,
 } as const satisfies Readonly<Record<string, Preset>>;
