@@ -1,7 +1,8 @@
 export { priorBits } from './bound-term.js';
-export { type Decoder, erfDecoder, logProb, tanhDecoder } from './decoder.js';
+export { type Decoder, logProb } from './decoder.js';
 export { type ElboOptions, importanceWeightedBound, type NegativeElbo, negativeElbo } from './elbo.js';
 export { type ElboLossOptions, elboLoss } from './elbo-loss.js';
+export { erfDecoder } from './erf-decoder.js';
 export { type BoundEstimate, type EstimateBoundOptions, estimateBound } from './estimate-bound.js';
 export { type HybridOptions, hybrid } from './hybrid.js';
 export {
@@ -12,6 +13,7 @@ export {
 export type { Loss, LossContext, LossTerms } from './loss.js';
 export { huber, l1, l2, type Norm } from './norm.js';
 export { type SimpleOptions, simple } from './simple.js';
+export { tanhDecoder } from './tanh-decoder.js';
 export { type VariationalBoundOptions, variationalBound } from './variational-bound.js';
 export { type BoundTerms, type BoundTermsOptions, variationalBoundTerms } from './variational-bound-terms.js';
 export {

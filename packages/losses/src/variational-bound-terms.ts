@@ -15,7 +15,7 @@ export interface BoundTerms {
   readonly transitions: readonly Float32Array[];
   /** L_0 = −log₂ p_θ(x_0 | x_1), index 0. */
   readonly reconstruction: Float32Array;
-  /** The sum of all of them: an upper bound of −log₂ p_θ(x_0). */
+  /** The sum of all of them: an estimate, by one draw of x_t for each term, of an upper bound of −log₂ p_θ(x_0). */
   readonly bitsPerDim: Float64Array;
 }
 

@@ -15,3 +15,12 @@ export function upperTail(z: number): number {
   for (let k = 400; k >= 1; k--) fraction = k / (z + fraction);
   return density / (z + fraction);
 }
+
+/** ln(1 − Φ(z)) in float64, where 1 − Φ(z) itself may be less than any number. */
+export function logUpperTail(z: number): number {
+  if (z < 0) return Math.log1p(-upperTail(-z));
+  if (z < 3) return Math.log(upperTail(z));
+  let fraction = 0;
+  for (let k = 400; k >= 1; k--) fraction = k / (z + fraction);
+  return -(z * z + Math.log(2 * Math.PI)) / 2 - Math.log(z + fraction);
+}
