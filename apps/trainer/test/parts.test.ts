@@ -1,5 +1,5 @@
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { networkOf } from '@diffusion-ts/recipes';
+import { denoisingNetworkOf } from '@diffusion-ts/recipes';
 import { fixedSmall, reverseProcess, x0Prediction } from '@diffusion-ts/reverse-process';
 import { ancestral } from '@diffusion-ts/samplers';
 import { cosine } from '@diffusion-ts/schedules';
@@ -24,7 +24,7 @@ const noRoom = (rows: number): Error => new RangeError(`the wasm backend has no 
 
 describe('a part', () => {
   const unet = (size: number, channels: number) =>
-    networkOf(
+    denoisingNetworkOf(
       {
         _class_name: 'UNet2DModel',
         sample_size: size,

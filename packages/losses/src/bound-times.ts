@@ -2,24 +2,30 @@ import type { NoiseSchedule } from '@diffusion-ts/schedules';
 
 /**
  * The probability with which each time 0 … steps − 1 is evaluated so that `count` of them are: 1 at index 0 (the decoder), and
- * elsewhere, up to 1, in proportion to the information about data of unit variance that the step erases,
- * ln(1 + SNR_{t−1}) − ln(1 + SNR_t). That is the shape of L_{t−1} for Gaussian data, so few terms estimate the sum well.
+ * elsewhere, up to 1, half in equal parts and half in proportion to the information about data of unit variance that the
+ * step erases, ln(1 + SNR_{t−1}) − ln(1 + SNR_t). That is the shape of L_{t−1} for Gaussian data, so few terms estimate the
+ * sum well; the equal part keeps every weight 1/π_t within twice that of equal chances, since a network that errs where next
+ * to nothing is erased would have a rare term of any size.
  */
 export function inclusion(schedule: NoiseSchedule, steps: number, count: number): Float64Array {
   const probabilities = new Float64Array(steps).fill(1);
   if (count >= steps) return probabilities;
-  const information = Float64Array.from({ length: steps }, (_, t) =>
-    Math.log1p(Math.exp(schedule.level(t).logSnr)),
+  const information = Float64Array.from({ length: steps }, (_, t) => {
+    const { logSnr } = schedule.level(t);
+    return Math.max(logSnr, 0) + Math.log1p(Math.exp(-Math.abs(logSnr)));
+  });
+  const all = information[0]! - information[steps - 1]!;
+  const shares = information.map((value, t) =>
+    t === 0 ? 0 : ((information[t - 1]! - value) / all + 1 / (steps - 1)) / 2,
   );
-  const erased = information.map((value, t) => (t === 0 ? 0 : information[t - 1]! - value));
   // What would exceed 1 is 1, and leaves less to share out among the others: repeat until nothing exceeds.
   const open = new Set(Array.from({ length: steps - 1 }, (_, i) => i + 1));
   for (let exceeding = true; exceeding; ) {
     exceeding = false;
     const left = count - (steps - open.size);
-    const total = [...open].reduce((sum, t) => sum + erased[t]!, 0);
+    const total = [...open].reduce((sum, t) => sum + shares[t]!, 0);
     for (const t of open) {
-      probabilities[t] = (left * erased[t]!) / total;
+      probabilities[t] = (left * shares[t]!) / total;
       if (probabilities[t]! >= 1) {
         probabilities[t] = 1;
         open.delete(t);

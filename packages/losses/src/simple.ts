@@ -16,6 +16,7 @@ export interface SimpleOptions {
 /**
  * L_simple (Ho et al. 2020, eq. 14), for whatever the network predicts: the error of its prediction, averaged over the
  * components of an example, times the weight of the time. For ε, the mean of (ε − ε_θ(x_t, t))².
+ * @throws RangeError where the weighting is 0 at a level of no signal, which would then never be trained.
  */
 export function simple({ norm = l2, weighting = unweighted }: SimpleOptions = {}): Loss {
   return (context) =>
@@ -25,6 +26,11 @@ export function simple({ norm = l2, weighting = unweighted }: SimpleOptions = {}
       const evaluation = atOnce(reverse.evaluate(xt, t, condition));
       return { perExample: predictionError(context, evaluation, norm, weighting) };
     });
+}
+
+/** Every sampler begins with that level, so what is said of it must be learned. */
+function neverTrained(t: number): string {
+  return `the weighting is 0 at t = ${t}, where no signal is left, so that the first step of every sampler would never be trained: take one that weighs it, such as maxSnrOne or snrPlusOne`;
 }
 
 /** The weighted error of a prediction, `[batch]`. */
@@ -37,7 +43,9 @@ export function predictionError(
   const { schedule } = reverse.forward;
   const weights = mapExamples(t, (time) => {
     const level = schedule.level(time);
-    return weighting(level, reverse.predicts.at(level, schedule));
+    const weight = weighting(level, reverse.predicts.at(level, schedule));
+    if (level.alpha === 0 && weight === 0) throw new RangeError(neverTrained(time));
+    return weight;
   });
   return tf.tidy(() => {
     const error = meanPerExample(norm(tf.sub(prediction, reverse.target(x0, t, noise))));

@@ -62,19 +62,33 @@ describe('the probabilities with which terms of the bound are evaluated', () => 
     for (const probability of probabilities.slice(1)) expect(probability).toBeCloseTo(2 / 7, 12);
   });
 
-  it('are in proportion to the fall of ln(1 + SNR), up to 1', () => {
+  it('are half of them equal and half in proportion to the fall of ln(1 + SNR), up to 1', () => {
     const schedule = linear({ steps: 200 });
     const probabilities = inclusion(schedule, 200, 20);
     const information = (t: number) => Math.log1p(Math.exp(schedule.level(t).logSnr));
-    const factors = Array.from({ length: 199 }, (_, i) => i + 1)
-      .filter((t) => probabilities[t]! < 1)
-      .map((t) => probabilities[t]! / (information(t - 1) - information(t)));
+    const share = (t: number) =>
+      (information(t - 1) - information(t)) / (information(0) - information(199)) + 1 / 199;
+    const later = Array.from({ length: 199 }, (_, i) => i + 1);
+    const factors = later.filter((t) => probabilities[t]! < 1).map((t) => probabilities[t]! / share(t));
     expect(factors.length).toBeGreaterThan(150);
     for (const factor of factors) expect(factor / factors[0]!).toBeCloseTo(1, 9);
     // Those that are certain would have had more than 1.
-    for (let t = 1; t < 200; t++) {
-      if (probabilities[t] === 1) {
-        expect(factors[0]! * (information(t - 1) - information(t))).toBeGreaterThanOrEqual(1);
+    for (const t of later.filter((t) => probabilities[t] === 1)) {
+      expect(factors[0]! * share(t)).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it('are never less than half of equal chances, so that no term has a weight of more than twice theirs', () => {
+    for (const schedule of [
+      cosine({ steps: 1000 }),
+      linear({ steps: 1000 }),
+      fromBetas(new Array(400).fill(0.9)),
+    ]) {
+      for (const count of [2, 16]) {
+        const least = Math.min(...inclusion(schedule, schedule.steps, count));
+        // What is certain, index 0 and others, leaves that much less to share.
+        const certain = inclusion(schedule, schedule.steps, count).filter((p) => p === 1).length;
+        expect(least).toBeGreaterThanOrEqual(((count - certain) / (schedule.steps - 1)) * 0.5);
       }
     }
   });
@@ -119,8 +133,7 @@ describe('systematic sampling', () => {
           const average = expectation(probabilities, (times) =>
             sum(times.map((t) => own[t]! / probabilities[t]!)),
           );
-          // A rare time has a weight of 1e6 on the rounding of its stretch of u.
-          expect(average).toBeCloseTo(sum(own), 6);
+          expect(average).toBeCloseTo(sum(own), 9);
         },
       ),
     );

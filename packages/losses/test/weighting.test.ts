@@ -23,7 +23,7 @@ import {
   varianceExploding,
 } from '@diffusion-ts/schedules';
 import { axpby, mapExamples } from '@diffusion-ts/tensor';
-import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
+import { expectAllClose, onEachBackend, useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -233,7 +233,8 @@ describe('whatever the schedule and the time', () => {
   });
 });
 
-it('weights are finite where no signal is left, and those that fall with SNR are 0', () => {
+it('weights are finite where no signal is left, and the loss refuses those that fall with SNR, which are 0', async () => {
+  await useBackend('cpu');
   const dark = rescaleToZeroTerminalSnr(cosine({ steps: 20 }));
   for (const predicts of [
     x0Prediction,
@@ -244,6 +245,20 @@ it('weights are finite where no signal is left, and those that fall with SNR are
   ]) {
     for (const weighting of [x0Snr, minSnr(), softMinSnr(), p2(), sigmoidWeighting()]) {
       expect(at(weighting, predicts, dark, 19)).toBe(0);
+      const forward = gaussianDiffusion(dark);
+      const reverse = reverseProcess({ forward, denoiser: tf.zerosLike, predicts, variance: fixedSmall });
+      if (predicts.name === 'edm') continue;
+      tf.tidy(() => {
+        const [x0, noise] = [tf.ones([1, 2]), tf.ones([1, 2])];
+        expect(() => simple({ weighting })({ reverse, x0, noise, t: 19 })).toThrow(
+          new RangeError(
+            'the weighting is 0 at t = 19, where no signal is left, so that the first step of every sampler would never be trained: take one that weighs it, such as maxSnrOne or snrPlusOne',
+          ),
+        );
+        expect(simple({ weighting })({ reverse, x0, noise, t: 18 }).perExample.dataSync()[0]).toBeGreaterThan(
+          0,
+        );
+      });
     }
     const { out } = predicts.at(dark.level(19), dark);
     for (const weighting of [maxSnrOne, snrPlusOne]) {

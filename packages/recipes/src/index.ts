@@ -12,7 +12,7 @@ export {
   fitModel,
   type Network,
 } from './network.js';
-export { checkPlan } from './plan.js';
+export { checkPlan, planWarnings } from './plan.js';
 export { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from './points.js';
 export { PRESETS } from './presets/index.js';
 export {

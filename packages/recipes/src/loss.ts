@@ -63,6 +63,7 @@ const WEIGHTINGS: {
   'snr-plus-1': () => snrPlusOne,
 };
 
-function weightingOf(config: WeightingConfig): Weighting {
+/** The weighting of a config. */
+export function weightingOf(config: WeightingConfig): Weighting {
   return (WEIGHTINGS[config.kind] as (config: WeightingConfig) => Weighting)(config);
 }

@@ -1,9 +1,10 @@
-import { VARIANCES } from '@diffusion-ts/reverse-process';
+import { PREDICTIONS, VARIANCES } from '@diffusion-ts/reverse-process';
+import type { NoiseSchedule } from '@diffusion-ts/schedules';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { lossOf } from './loss.js';
+import { lossOf, weightingOf } from './loss.js';
 import { learningRateOf } from './training.js';
 
 /**
@@ -23,6 +24,7 @@ export function checkPlan(config: RunConfig): Built {
 function checkTaught(config: RunConfig, { forward }: Built): void {
   lossOf(config);
   const { loss, process, training } = config;
+  checkEnd(config, forward.schedule);
   if (forward.schedule.steps === undefined) {
     const { kind } = process.schedule;
     if (loss.kind !== 'simple') {
@@ -47,6 +49,40 @@ function checkTaught(config: RunConfig, { forward }: Built): void {
       `process.variance is ${process.variance}: expected fixedSmall or fixedLarge, or the loss hybrid or variational-bound, since the simple loss teaches no variance.`,
     );
   }
+}
+
+/** That the level from which every sampler starts is taught, and tells something of the data. */
+function checkEnd({ loss, process }: RunConfig, schedule: NoiseSchedule): void {
+  const end = schedule.level(schedule.end);
+  if (end.alpha > 0 || schedule.steps === undefined) return;
+  if (process.predicts === 'previous') {
+    throw new ConfigError(
+      'process.predicts is previous: expected v, x0 or flow, since the schedule ends without signal, and the mean of the step before is there all noise.',
+    );
+  }
+  if (loss.kind !== 'simple' && loss.kind !== 'hybrid') return;
+  if (weightingOf(loss.weighting)(end, PREDICTIONS[process.predicts].at(end, schedule)) === 0) {
+    throw new ConfigError(
+      `loss.weighting is ${loss.weighting.kind}: expected uniform, max-snr-1 or snr-plus-1, since the schedule ends without signal, and of that level, with which every sampler begins, nothing would be learned.`,
+    );
+  }
+}
+
+/**
+ * What a config may do but hardly should, one sentence each: to be said before the work.
+ */
+export function planWarnings(
+  { process }: RunConfig,
+  { forward: { schedule }, latentShape }: Built,
+): string[] {
+  if (latentShape !== undefined) return [];
+  const { alpha, sigma } = schedule.level(schedule.end);
+  const amplified = sigma / alpha;
+  return process.predicts === 'epsilon' && process.schedule.kind !== 'variance-exploding' && amplified > 1000
+    ? [
+        `process.predicts is epsilon, and the schedule ends at a signal of ${alpha.toPrecision(2)}: there an error of 0.001 in ε is one of ${(amplified / 1000).toPrecision(2)} in x_0; v would keep it small.`,
+      ]
+    : [];
 }
 
 /** That the sampler can go through its times, and has a class to guide to. */

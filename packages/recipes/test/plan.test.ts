@@ -4,7 +4,7 @@ import { initialState, trainStep } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/index.js';
-import { ConfigError, checkPlan, PRESETS } from '../src/index.js';
+import { ConfigError, checkPlan, PRESETS, planWarnings } from '../src/index.js';
 
 type Settings = Record<string, Record<string, unknown>>;
 
@@ -67,11 +67,36 @@ it.each([
     { process: { predicts: 'epsilon', zeroTerminalSnr: true } },
     'process: a network that predicts epsilon says nothing',
   ],
+  [
+    'the previous mean without signal',
+    { process: { predicts: 'previous', zeroTerminalSnr: true }, sampling: { steps: null } },
+    'process.predicts is previous: expected v, x0 or flow',
+  ],
+  ...['min-snr', 'soft-min-snr', 'p2', 'sigmoid', 'x0-snr'].map((kind): [string, Settings, string] => [
+    `a last level that ${kind} gives no weight`,
+    { process: { predicts: 'v', zeroTerminalSnr: true }, loss: { kind: 'simple', weighting: { kind } } },
+    `loss.weighting is ${kind}: expected uniform, max-snr-1 or snr-plus-1`,
+  ]),
 ] as [string, Settings, string][])('a run is refused before it is made: %s', (_, settings, message) => {
   const before = tf.memory().numTensors;
   expect(() => plan(settings)).toThrow(ConfigError);
   expect(() => plan(settings)).toThrow(message);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+it('ε on a schedule that ends at next to no signal is warned of, and v is not', () => {
+  const warnings = (settings: Settings): string[] => {
+    const config = parseConfig(merged(settings), 'test');
+    return planWarnings(config, checkPlan(config));
+  };
+  const schedule = { kind: 'cosine', steps: 1000 };
+  expect(warnings({ process: { predicts: 'epsilon', schedule } })).toEqual([
+    expect.stringMatching(
+      /^process.predicts is epsilon, and the schedule ends at a signal of 0\.00004\d: there an error of 0\.001 in ε is one of 2\d in x_0/,
+    ),
+  ]);
+  expect(warnings({ process: { predicts: 'v', schedule } })).toEqual([]);
+  expect(warnings({ process: { predicts: 'epsilon' } })).toEqual([]);
 });
 
 it.each(Object.entries(PRESETS))('the preset %s is a plan that can be carried out', (_, preset) => {

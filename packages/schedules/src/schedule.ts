@@ -7,6 +7,8 @@ export interface NoiseLevel {
   readonly alpha: number;
   readonly sigma: number;
   readonly logSnr: number;
+  /** At a whole time of a discrete schedule: β of the step that leads to it, all of whose digits the levels do not keep. */
+  readonly beta?: number;
 }
 
 /** How noise grows with time, in float64: everything Gaussian diffusion needs to know of it is the level at a time. */

@@ -31,7 +31,13 @@ export function tabulated(betas: Float64Array, alphaBars: Float64Array): Discret
       if (t === -1) return dataLevel(-1);
       const before = Math.floor(t);
       return before === t
-        ? { t, alpha: Math.sqrt(alphaBars[t]!), sigma: Math.sqrt(variances[t]!), logSnr: logSnrs[t]! }
+        ? {
+            t,
+            alpha: Math.sqrt(alphaBars[t]!),
+            sigma: Math.sqrt(variances[t]!),
+            logSnr: logSnrs[t]!,
+            beta: betas[t]!,
+          }
         : preservingLevel(t, logSnrAt(logSnrs[before], logSnrs[before + 1]!, t - before));
     },
     timeOf(logSnr) {

@@ -37,6 +37,32 @@ describe.each(goldenRows)('between the steps of the golden schedule: $name, $ste
   it('has the reference β', () => expectAllClose(pick('beta'), row.beta, close));
 });
 
+it('keeps all digits of a step of 1e-12, however late', () => {
+  const betas = [...new Array(500).fill(0.02), 1e-12];
+  const s = fromBetas(betas);
+  const [before, after] = [s.level(499), s.level(500)];
+  const { ofX0, ofXt, variance, beta } = between(before, after);
+  const alphaBar = 0.98 ** 500;
+  expectAllClose(
+    [beta, variance, ofX0, ofXt],
+    [1e-12, 1e-12, Math.sqrt(alphaBar) * (1e-12 / (1 - alphaBar)), 1],
+    { relative: 1e-11, absolute: 0 },
+  );
+});
+
+it('is finite where ᾱ is less than any number: the steps there are those of noise alone', () => {
+  const s = fromBetas(new Array(300).fill(0.99));
+  expect(s.level(298).alpha).toBe(0);
+  expect(between(s.level(298), s.level(299))).toEqual({
+    ofX0: 0,
+    ofXt: Math.sqrt(1 - 0.99),
+    variance: 0.99,
+    beta: 0.99,
+  });
+  expect(between(s.level(250), s.level(299))).toEqual({ ofX0: 0, ofXt: 0, variance: 1, beta: 1 });
+  for (const step of steps(s)) expect(Object.values(step).every(Number.isFinite)).toBe(true);
+});
+
 describe('between two levels', () => {
   it('has 13 digits of what the recursions of Ho et al. give for linear(1000)', () => {
     const s = linear({ steps: 1000 });

@@ -12,7 +12,7 @@ describe('constantFraction', () => {
         expectNoNaN(schedule);
         const falling = schedule.betas.map((_, t) => 1 - (t + 1) / steps);
         expectAllClose(alphaBars(schedule), falling, { relative: 1e-9, absolute: 1e-14 });
-        expect(schedule.level(steps - 1)).toEqual({
+        expect(schedule.level(steps - 1)).toMatchObject({
           t: steps - 1,
           alpha: 0,
           sigma: 1,

@@ -5,8 +5,8 @@ import { expectNoNaN } from './levels.js';
 describe('fromBetas', () => {
   it('works out 0.5, 0.5 by hand: ᾱ is a half and a quarter, the SNR 1 and 1/3', () => {
     const s = fromBetas([0.5, 0.5]);
-    expect(s.level(0)).toEqual({ t: 0, alpha: Math.SQRT1_2, sigma: Math.SQRT1_2, logSnr: 0 });
-    expect(s.level(1)).toEqual({ t: 1, alpha: 0.5, sigma: Math.sqrt(0.75), logSnr: Math.log(1 / 3) });
+    expect(s.level(0)).toMatchObject({ t: 0, alpha: Math.SQRT1_2, sigma: Math.SQRT1_2, logSnr: 0 });
+    expect(s.level(1)).toMatchObject({ t: 1, alpha: 0.5, sigma: Math.sqrt(0.75), logSnr: Math.log(1 / 3) });
     expect([s.steps, s.start, s.least, s.end]).toEqual([2, -1, 0, 1]);
   });
 
@@ -20,7 +20,7 @@ describe('fromBetas', () => {
   it('allows a last β of 1, where the SNR is 0 and its logarithm −Infinity', () => {
     const s = fromBetas([0.5, 1]);
     expectNoNaN(s);
-    expect(s.level(1)).toEqual({ t: 1, alpha: 0, sigma: 1, logSnr: Number.NEGATIVE_INFINITY });
+    expect(s.level(1)).toMatchObject({ t: 1, alpha: 0, sigma: 1, logSnr: Number.NEGATIVE_INFINITY });
     // From pure noise x_t says nothing about x_{t−1}, which is q(x_{t−1} | x_0).
     const { ofX0, ofXt, variance, beta } = between(s.level(0), s.level(1));
     expect([ofX0, ofXt, beta]).toEqual([Math.SQRT1_2, 0, 1]);

@@ -14,7 +14,12 @@ describe('rescaleToZeroTerminalSnr', () => {
           const after = rescaleToZeroTerminalSnr(before);
           expectNoNaN(after);
           const end = before.steps - 1;
-          expect(after.level(end)).toEqual({ t: end, alpha: 0, sigma: 1, logSnr: Number.NEGATIVE_INFINITY });
+          expect(after.level(end)).toMatchObject({
+            t: end,
+            alpha: 0,
+            sigma: 1,
+            logSnr: Number.NEGATIVE_INFINITY,
+          });
           expect(after.betas.at(-1)).toBe(1);
           const first = before.level(0).alpha;
           expectAllClose(after.level(0).alpha, first, { relative: 1e-12, absolute: 0 });

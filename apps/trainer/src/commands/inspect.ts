@@ -8,7 +8,7 @@ import { printable, Refusal, sentence } from '../errors.js';
 import { significant } from '../progress.js';
 import { checkpointSteps } from '../run/checkpoints.js';
 import { readEvaluation } from '../run/evaluation.js';
-import { type Fingerprint, printable, readFingerprint } from '../run/fingerprint.js';
+import { type Fingerprint, readFingerprint } from '../run/fingerprint.js';
 import { readConfig } from '../run/folder.js';
 import { readMetrics } from '../run/metrics.js';
 import { sparkline } from '../sparkline.js';
@@ -53,7 +53,7 @@ function ofRun(run: string): string[] {
 
 function ofData(data: Fingerprint | undefined): string[] {
   if (data === undefined) return [];
-  const names = data.classes?.map((name, k) => `${k} ${printable(name)}`);
+  const names = data.classes?.map((name, k) => `${k} ${name}`);
   return [
     '',
     `Data      ${data.size.toLocaleString('en')} examples of ${data.shape.join('×')}`,

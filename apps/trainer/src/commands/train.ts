@@ -6,6 +6,7 @@ import {
   fitModel,
   learningRateOf,
   PRESETS,
+  planWarnings,
   type RunConfig,
   type TrainingConfig,
 } from '@diffusion-ts/recipes';
@@ -95,7 +96,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const known = saved && readFingerprint(run);
   if (known !== undefined && options.acceptData !== true) checkSameData(run, known, data);
   const config = { ...settings, model: fitModel(settings, dataset) };
-  checkPlan(config);
+  for (const warning of planWarnings(config, checkPlan(config))) console.error(warning);
 
   await whileLocked(run, async () => {
     let from: number | undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Dataset } from '@diffusion-ts/datasets';
 import { z } from 'zod';
 import { readJson } from '../config/read.js';
+import { printable } from '../errors.js';
 import { replaceFile } from './replace-file.js';
 
 const schema = z.object({
@@ -60,9 +61,4 @@ export function classDifference(before: readonly string[], now: readonly string[
   const [was, is] = [before[k], now[k]];
   if (was === undefined) return `there was no class ${k}, and now there is '${printable(is!)}'`;
   return `class ${k} was '${printable(was)}' and is ${is === undefined ? 'gone' : `'${printable(is)}' now`}`;
-}
-
-/** A name without the characters that a terminal obeys. */
-export function printable(name: string): string {
-  return name.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
