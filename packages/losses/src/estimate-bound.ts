@@ -2,7 +2,7 @@ import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { type Condition, nextTask, type Rng } from '@diffusion-ts/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
-import { priorBits } from './bound-term.js';
+import { nullBits, priorBits } from './bound-term.js';
 import { inclusion, systematic } from './bound-times.js';
 import { logProb } from './decoder.js';
 import { readAndDispose, readBoundTerm } from './read-bits.js';
@@ -21,8 +21,13 @@ export interface BoundEstimate {
   readonly transitions: number;
   /** L_0. */
   readonly reconstruction: number;
-  /** The mean term at t over the examples that were evaluated there. */
-  readonly terms: { readonly t: number; readonly bitsPerDim: number }[];
+  /** What the same data cost under the prior itself: the bound is worth what it is below this. */
+  readonly nullBitsPerDim: number;
+  /**
+   * Over the examples that were evaluated at t, the mean term, and the root of the mean square of x̂_0 − x_0; that of ε̂ − ε
+   * is α/σ times as large.
+   */
+  readonly terms: { readonly t: number; readonly bitsPerDim: number; readonly x0Error: number }[];
 }
 
 export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
@@ -55,10 +60,12 @@ export async function estimateBound<D extends Distribution = Gaussian>(
   }
   const probabilities = inclusion(forward.schedule, steps, times);
   const sums = new Float64Array(steps);
+  const squares = new Float64Array(steps);
   const counts = new Uint32Array(steps);
   const totals: number[] = [];
   let prior = 0;
   let reconstruction = 0;
+  let ofPrior = 0;
 
   for await (const { x0, condition } of batches) {
     const first = totals.length;
@@ -69,6 +76,7 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     const most = chosen.reduce((most, own) => Math.max(most, own.length), 0);
     const bound = [...(await readAndDispose(priorBits(forward, x0)))];
     prior += bound.reduce((sum, bits) => sum + bits, 0);
+    ofPrior += (await readAndDispose(nullBits(forward, x0, decoder))).reduce((sum, bits) => sum + bits, 0);
 
     for (let k = 0; k < most; k++) {
       signal?.throwIfAborted();
@@ -77,11 +85,12 @@ export async function estimateBound<D extends Distribution = Gaussian>(
       const t = Float64Array.from(chosen, (own) => own[k] ?? 0);
       const noise = forward.noise(source, x0.shape);
       try {
-        const bits = await readBoundTerm(reverse, x0, t, noise, decoder, condition);
+        const { bits, squaredError } = await readBoundTerm(reverse, x0, t, noise, decoder, condition);
         bits.forEach((value, i) => {
           if (k >= chosen[i]!.length) return;
           bound[i]! += value / probabilities[t[i]!]!;
           sums[t[i]!]! += value;
+          squares[t[i]!]! += squaredError[i]!;
           counts[t[i]!]! += 1;
           if (t[i] === 0) reconstruction += value;
         });
@@ -103,6 +112,9 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     prior: prior / images,
     transitions: mean - (prior + reconstruction) / images,
     reconstruction: reconstruction / images,
-    terms: [...counts].flatMap((count, t) => (count > 0 ? [{ t, bitsPerDim: sums[t]! / count }] : [])),
+    nullBitsPerDim: ofPrior / images,
+    terms: [...counts].flatMap((count, t) =>
+      count > 0 ? [{ t, bitsPerDim: sums[t]! / count, x0Error: Math.sqrt(squares[t]! / count) }] : [],
+    ),
   };
 }

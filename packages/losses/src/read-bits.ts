@@ -1,11 +1,20 @@
 import type { Distribution } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Condition, PerExample } from '@diffusion-ts/tensor';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { boundTerm } from './bound-term.js';
 import type { Decoder } from './decoder.js';
+import { meanPerExample } from './mean-per-example.js';
 
-/** The term of the bound at each example's time, read back; the network may answer later. */
+/** What one evaluation of the network says of each example, read back. */
+export interface ReadTerm {
+  /** The term of the bound, in bits per dimension. */
+  readonly bits: Float32Array;
+  /** The mean over the dimensions of (x̂_0 − x_0)². */
+  readonly squaredError: Float32Array;
+}
+
+/** The term of the bound at each example's time, and the error of x_0 there; the network may answer later. */
 export async function readBoundTerm<D extends Distribution>(
   reverse: ReverseProcess<D>,
   x0: tf.Tensor,
@@ -13,12 +22,14 @@ export async function readBoundTerm<D extends Distribution>(
   noise: tf.Tensor,
   decoder: Decoder<D>,
   condition: Condition | undefined,
-): Promise<Float32Array> {
+): Promise<ReadTerm> {
   const xt = reverse.forward.sample(x0, t, noise);
   try {
     const evaluation = await reverse.evaluate(xt, t, condition);
     try {
-      return await readAndDispose(boundTerm(reverse.forward, evaluation, x0, xt, t, decoder));
+      const bits = await readAndDispose(boundTerm(reverse.forward, evaluation, x0, xt, t, decoder));
+      const error = tf.tidy(() => meanPerExample(tf.squaredDifference(evaluation.x0(), x0)));
+      return { bits, squaredError: await readAndDispose(error) };
     } finally {
       evaluation.dispose();
     }

@@ -48,7 +48,7 @@ export async function variationalBoundTerms<D extends Distribution = Gaussian>(
     signal?.throwIfAborted();
     const noise = forward.noise(rng.fork(t), x0.shape);
     try {
-      terms[t] = await readBoundTerm(reverse, x0, t, noise, decoder, condition);
+      terms[t] = (await readBoundTerm(reverse, x0, t, noise, decoder, condition)).bits;
     } finally {
       noise.dispose();
     }

@@ -6,6 +6,7 @@ import {
   type GaussianReverseProcess,
   reverseProcess,
   vPrediction,
+  x0Prediction,
 } from '@diffusion-ts/reverse-process';
 import { between, continuous, cosine, linear } from '@diffusion-ts/schedules';
 import { type Condition, type Rng, rng } from '@diffusion-ts/tensor';
@@ -80,7 +81,7 @@ function choosing(u: readonly number[]): Rng {
 function expectSame(actual: BoundEstimate, expected: BoundEstimate): void {
   const flat = ({ terms, ...rest }: BoundEstimate) => [
     ...Object.values(rest),
-    ...terms.flatMap(({ t, bitsPerDim }) => [t, bitsPerDim]),
+    ...terms.flatMap((term) => Object.values(term)),
   ];
   expectAllClose(flat(actual), flat(expected), { relative: 1e-6, absolute: 1e-7 });
 }
@@ -145,6 +146,30 @@ onEachBackend(() => {
       const there = terms.filter((_, row) => chosen[row]!.includes(t)).map((own) => own[t]!);
       expectAllClose(bitsPerDim, sum(there) / there.length);
     }
+  });
+
+  it('tells the error of x_0 at each time, and what the data cost under the prior', async () => {
+    const forward = gaussianDiffusion(schedule);
+    // A network that always says the same x_0 misses ones by half, at every time.
+    const half = reverseProcess({
+      forward,
+      denoiser: (xt) => tf.fill(xt.shape, 0.5),
+      predicts: x0Prediction,
+      variance: fixedLarge,
+    });
+    async function* ones() {
+      const x0 = tf.ones([2, 3]);
+      yield { x0 };
+      x0.dispose();
+    }
+    const { terms, nullBitsPerDim } = await estimateBound(half, ones(), { times: 12, rng: rng(1) });
+    expect(terms.map(({ t }) => t)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expectAllClose(
+      terms.map(({ x0Error }) => x0Error),
+      new Array(12).fill(0.5),
+    );
+    // −log₂ of the standard normal density at 1.
+    expectAllClose(nullBitsPerDim, (0.5 + 0.5 * Math.log(2 * Math.PI)) / Math.LN2);
   });
 
   it('does not depend on how the examples are batched', async () => {

@@ -245,11 +245,12 @@ it('weights are finite where no signal is left, and the loss refuses those that 
   ]) {
     for (const weighting of [x0Snr, minSnr(), softMinSnr(), p2(), sigmoidWeighting()]) {
       expect(at(weighting, predicts, dark, 19)).toBe(0);
+      // EDM's network would be told an infinite time there.
+      if (predicts.name === 'edm') continue;
       const forward = gaussianDiffusion(dark);
       const reverse = reverseProcess({ forward, denoiser: tf.zerosLike, predicts, variance: fixedSmall });
-      if (predicts.name === 'edm') continue;
       tf.tidy(() => {
-        const [x0, noise] = [tf.ones([1, 2]), tf.ones([1, 2])];
+        const [x0, noise] = [tf.ones([1, 2]), tf.fill([1, 2], 3)];
         expect(() => simple({ weighting })({ reverse, x0, noise, t: 19 })).toThrow(
           new RangeError(
             'the weighting is 0 at t = 19, where no signal is left, so that the first step of every sampler would never be trained: take one that weighs it, such as maxSnrOne or snrPlusOne',
