@@ -6,6 +6,11 @@ import type { Tensor } from '@tensorflow/tfjs-core';
  * tensors that belong to the caller; it owns nothing but the tensors that it was made of.
  */
 export interface Distribution {
+  /**
+   * Whether x is one of countably many values. Then `logProb` is of a probability, not a density, and the last step of a
+   * sampler is a draw like any other: the noise of a density would stay in the sample, a class has none.
+   */
+  readonly discrete: boolean;
   /** A draw of every element; row i of the random numbers goes to example i. */
   sample(rng: Rng): Tensor;
   /** The most likely value of every element. */

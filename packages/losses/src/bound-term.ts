@@ -60,6 +60,6 @@ function previousTime({ steps }: NoiseSchedule, t: number): number {
 }
 
 /** Nats of every element as the mean bits of each example. */
-function bits(nats: tf.Tensor): tf.Tensor1D {
+export function bits(nats: tf.Tensor): tf.Tensor1D {
   return tf.div(meanPerExample(nats), Math.LN2);
 }

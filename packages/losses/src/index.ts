@@ -1,4 +1,5 @@
 export { priorBits } from './bound-term.js';
+export { crossEntropy, crossEntropyHybrid, maskedCrossEntropy } from './cross-entropy.js';
 export { type Decoder, logProb } from './decoder.js';
 export { type ElboOptions, importanceWeightedBound, type NegativeElbo, negativeElbo } from './elbo.js';
 export { type ElboLossOptions, elboLoss } from './elbo-loss.js';

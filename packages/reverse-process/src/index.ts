@@ -1,4 +1,5 @@
 export { atOnce } from './at-once.js';
+export { type CategoricalReverseProcess, categoricalReverseProcess } from './categorical-reverse-process.js';
 export { asConstant, type Evaluation, type GaussianEvaluation } from './evaluation.js';
 export {
   type Coefficients,

@@ -40,6 +40,7 @@ interface Certain extends Distribution {
   readonly value: tf.Tensor;
 }
 const certain = (value: tf.Tensor): Certain => ({
+  discrete: true,
   value,
   sample: () => tf.clone(value),
   mode: () => tf.clone(value),

@@ -9,8 +9,8 @@ export interface AncestralOptions {
 }
 
 /**
- * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_s ~ p_θ(x_s | x_t), and at the end its mode, without noise. The
- * distribution is the process's own, of whatever kind, learned variances and clipping included; with few times it is that
+ * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_s ~ p_θ(x_s | x_t), and at the end, where x is
+ * continuous, its mode, without noise. The distribution is the process's own, of whatever kind, learned variances and clipping included; with few times it is that
  * between them (section 4 of Nichol & Dhariwal 2021).
  *
  * @throws (when called) as `fromSolver` does.
@@ -19,7 +19,7 @@ export function ancestral<D extends Distribution = Gaussian>({ times }: Ancestra
   return fromSolver<D>(
     ({ evaluation, to, rng }) => {
       const p = evaluation.to(to.t);
-      return to.sigma === 0 ? p.mode() : p.sample(rng);
+      return to.sigma === 0 && !p.discrete ? p.mode() : p.sample(rng);
     },
     { times, draws: true },
   );

@@ -1,10 +1,10 @@
+import { bernoulliDiffusion, type Categorical } from '@diffusion-ts/forward-process';
 import { estimateBound, variationalBound } from '@diffusion-ts/losses';
 import { mlp } from '@diffusion-ts/models';
-import type { ReverseProcess } from '@diffusion-ts/reverse-process';
+import { categoricalReverseProcess, type ReverseProcess } from '@diffusion-ts/reverse-process';
 import { constantFraction, type NoiseSchedule } from '@diffusion-ts/schedules';
 import { type Params, rng } from '@diffusion-ts/tensor';
 import { onEachBackend } from '@diffusion-ts/testing';
-import { type Bernoulli, bernoulliProcess, bernoulliReverseProcess } from '@diffusion-ts/testing/bernoulli';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import {
@@ -81,16 +81,16 @@ onEachBackend(() => {
   test('a process on bits trains through the same loop and loss, to the entropy of its data', async () => {
     const steps = 50;
     const schedule = constantFraction({ steps });
-    const forward = bernoulliProcess(schedule);
-    const network = mlp({ dimensions: 2, hidden: 16, layers: 1, timeFeatures: 8 });
-    const reverse = (params: Params): ReverseProcess<Bernoulli> =>
-      bernoulliReverseProcess({ forward, denoiser: (...inputs) => network.apply(params, ...inputs) });
+    const forward = bernoulliDiffusion(schedule);
+    const network = mlp({ dimensions: 2, outputs: 4, hidden: 16, layers: 1, timeFeatures: 8 });
+    const reverse = (params: Params): ReverseProcess<Categorical> =>
+      categoricalReverseProcess({ forward, denoiser: (...inputs) => network.apply(params, ...inputs) });
     const state = initialState(network.init(rng(1)));
     const losses: number[] = [];
     for await (const { loss } of train({
       state,
       reverse,
-      loss: variationalBound<Bernoulli>(),
+      loss: variationalBound<Categorical>(),
       batches: pairs,
       rng: rng(2),
       steps: 200,
@@ -101,7 +101,7 @@ onEachBackend(() => {
     })) {
       losses.push(steps * loss);
     }
-    const bound = await estimateBound<Bernoulli>(reverse(state.ema!), first(pairs(1e6, 1500)), {
+    const bound = await estimateBound<Categorical>(reverse(state.ema!), first(pairs(1e6, 2000)), {
       times: steps,
       rng: rng(4),
     });

@@ -1,0 +1,73 @@
+import type { Categorical, CategoricalDiffusion } from '@diffusion-ts/forward-process';
+import {
+  checkPerExample,
+  type Denoiser,
+  type PerExample,
+  perExampleTensor,
+  whenAnswered,
+} from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Evaluation } from './evaluation.js';
+import type { ReverseProcess } from './reverse-process.js';
+
+export interface CategoricalReverseProcess extends ReverseProcess<Categorical> {
+  readonly forward: CategoricalDiffusion;
+  /**
+   * The network: of x_t, `[batch, …]`, the logits of the classes of x_0, those of one element beside one another:
+   * `[batch, …, classes]`, or the same numbers in another shape, such as `[n, h, w, c · classes]`.
+   */
+  readonly denoiser: Denoiser;
+}
+
+/**
+ * p_θ(x_s | x_t) = Σ_{x_0} q(x_s | x_t, x_0) p_θ(x_0 | x_t) (Austin et al. 2021, section 3.3; Hoogeboom et al. 2021, eq. 17),
+ * the network predicting x_0. An x_0 that cannot become x_t has no part in it, whatever the network says: what absorbing
+ * noise has not masked stays as it is (Sahoo et al. 2024, section 3.2.3). Its x̂_0 is the likeliest class.
+ * @throws (its methods) RangeError if shapes do not fit or the schedule has no such time, TypeError if a time is no number.
+ */
+export function categoricalReverseProcess(
+  options: Pick<CategoricalReverseProcess, 'forward' | 'denoiser'>,
+): CategoricalReverseProcess {
+  return {
+    ...options,
+    evaluate(xt, t, condition) {
+      checkPerExample('t', t, 'xt', xt);
+      const { forward, denoiser } = this;
+      const told = perExampleTensor(t, xt.shape[0]!);
+      const answer = (output: tf.Tensor): Evaluation<Categorical> => {
+        try {
+          return categoricalEvaluation(forward, xt, t, probabilitiesOf(output, xt, forward.classes));
+        } finally {
+          if (output !== xt) output.dispose();
+        }
+      };
+      return whenAnswered(
+        () => denoiser(xt, told, condition),
+        answer,
+        () => told.dispose(),
+      );
+    },
+  };
+}
+
+function categoricalEvaluation(
+  forward: CategoricalDiffusion,
+  xt: tf.Tensor,
+  t: PerExample,
+  probabilities: tf.Tensor,
+): Evaluation<Categorical> {
+  return {
+    x0: () => tf.tidy(() => forward.posteriorOver(probabilities, xt, t, forward.schedule.start).mode()),
+    to: (s) => forward.posteriorOver(probabilities, xt, t, s),
+    dispose: () => probabilities.dispose(),
+  };
+}
+
+function probabilitiesOf(output: tf.Tensor, xt: tf.Tensor, classes: number): tf.Tensor {
+  if (output.size !== classes * xt.size || output.shape[0] !== xt.shape[0]) {
+    throw new RangeError(
+      `the denoiser must return ${classes} logits for each element of xt of shape [${xt.shape}], not shape [${output.shape}]`,
+    );
+  }
+  return tf.tidy(() => tf.softmax(tf.reshape(output, [...xt.shape, classes])));
+}
