@@ -4,8 +4,8 @@ import type { Distribution } from './distribution.js';
 import type { ForwardProcess } from './forward-process.js';
 
 /** x_T, drawn from the process's prior: what a sampler starts from. */
-export function latent<D extends Distribution>(
-  { prior }: Pick<ForwardProcess<D>, 'prior'>,
+export function latent(
+  { prior }: Pick<ForwardProcess<Distribution>, 'prior'>,
   rng: Rng,
   shape: readonly number[],
 ): tf.Tensor {

@@ -5,6 +5,8 @@ import type { Sampler } from '@diffusion-ts/samplers';
 import type { Params, Rng } from '@diffusion-ts/tensor';
 import type { TrainStepOptions } from '@diffusion-ts/training';
 import { buildAutoencoder } from './autoencoder.js';
+import { buildCategorical } from './categorical.js';
+import { classesOf } from './classes.js';
 import type { RunConfig } from './config/schema.js';
 import { buildDiffusion } from './diffusion.js';
 import type { Network } from './network.js';
@@ -35,14 +37,9 @@ export interface Built {
   readonly decoder: Decoder<Any>;
 }
 
-/** The kinds of runs by their networks. */
-const KINDS: Readonly<Record<RunConfig['model']['_class_name'], (config: RunConfig) => Built>> = {
-  UNet2DModel: buildDiffusion,
-  MLP: buildDiffusion,
-  AutoencoderKL: buildAutoencoder,
-};
-
 /** @throws ConfigError if the network or the process cannot be built, or do not go together. */
 export function build(config: RunConfig): Built {
-  return KINDS[config.model._class_name](config);
+  if (config.model._class_name === 'AutoencoderKL') return buildAutoencoder(config);
+  const onClasses = classesOf(config.data) !== undefined || config.process.noise !== 'gaussian';
+  return onClasses ? buildCategorical(config) : buildDiffusion(config);
 }

@@ -1,8 +1,10 @@
 export { type Built, build } from './build.js';
+export { categoricalOf } from './categorical.js';
+export { classesOf, isSequences, type SequencesConfig, sequencesOf } from './classes.js';
 export type { Preset, RunConfig } from './config/schema.js';
 export { blaming, ConfigError } from './config-error.js';
 export { type Diffusion, diffusionOf } from './diffusion.js';
-export { decoderOf, lossOf } from './loss.js';
+export { classLossOf, decoderOf, lossOf } from './loss.js';
 export { oneOfThese } from './names.js';
 export {
   countOf,

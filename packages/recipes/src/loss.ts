@@ -1,5 +1,7 @@
-import type { Gaussian } from '@diffusion-ts/forward-process';
+import type { Categorical, Gaussian } from '@diffusion-ts/forward-process';
 import {
+  crossEntropy,
+  crossEntropyHybrid,
   type Decoder,
   erfDecoder,
   huber,
@@ -8,6 +10,7 @@ import {
   l1,
   l2,
   logProb,
+  maskedCrossEntropy,
   maxSnrOne,
   minSnr,
   p2,
@@ -21,6 +24,7 @@ import {
   type Weighting,
   x0Snr,
 } from '@diffusion-ts/losses';
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { RunConfig } from './config/schema.js';
 import { ConfigError } from './config-error.js';
 import { isPoints } from './points.js';
@@ -30,18 +34,37 @@ type WeightingConfig = SimpleConfig['weighting'];
 
 const NORMS = { l1, l2, huber } as const;
 
-/** The loss of a config: images are discrete values to the bound, points are not. */
+/** The loss of a config on numbers: images are discrete values to the bound, points are not. @throws ConfigError */
 export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
   const decoder = isPoints(data) ? logProb : tanhDecoder;
   if (loss.kind === 'variational-bound') return variationalBound({ decoder });
-  if (loss.kind === 'elbo') {
+  if (loss.kind !== 'simple' && loss.kind !== 'hybrid') {
     throw new ConfigError(
-      'loss.kind is elbo: expected simple, variational-bound or hybrid, since of a fixed way to the noise there is nothing to learn.',
+      `loss.kind is ${loss.kind}: expected simple, variational-bound or hybrid, since the data are numbers and the way to the noise is fixed.`,
     );
   }
   const { norm, weighting } = loss;
   const options = { norm: NORMS[norm], weighting: weightingOf(weighting) };
   return loss.kind === 'simple' ? simple(options) : hybrid({ ...options, decoder, lambda: loss.lambda });
+}
+
+type OnClasses = Loss<ReverseProcess<Categorical>>;
+
+/** The losses on classes by their names in a config. */
+const CLASS_LOSSES: Readonly<Record<string, (config: { kind: string; lambda?: number }) => OnClasses>> = {
+  'variational-bound': () => variationalBound<Categorical>(),
+  'cross-entropy': () => crossEntropy(),
+  'cross-entropy-hybrid': crossEntropyHybrid,
+  'masked-cross-entropy': () => maskedCrossEntropy(),
+};
+
+/** The loss of a config on classes. @throws ConfigError */
+export function classLossOf({ loss }: Pick<RunConfig, 'loss'>): OnClasses {
+  const make = CLASS_LOSSES[loss.kind];
+  if (make !== undefined) return make(loss);
+  throw new ConfigError(
+    `loss.kind is ${loss.kind}: expected one of ${Object.keys(CLASS_LOSSES).join(', ')}, since the data are classes.`,
+  );
 }
 
 /** How x_0 is read off in the last step of the bound, to evaluate with. */

@@ -1,11 +1,22 @@
 import type { Dataset } from '@diffusion-ts/datasets';
-import { type MlpConfig, type Model, mlp, type UNetConfig, unet, unetConfig } from '@diffusion-ts/models';
+import {
+  type MixerConfig,
+  type MlpConfig,
+  type Model,
+  mixer,
+  mlp,
+  type UNetConfig,
+  unet,
+  unetConfig,
+} from '@diffusion-ts/models';
 import { VARIANCES } from '@diffusion-ts/reverse-process';
 import type { Condition, Denoiser, Layouts, Params, Rng, Shapes } from '@diffusion-ts/tensor';
 import { tensor1d } from '@tensorflow/tfjs-core';
+import { classesOf, isSequences } from './classes.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { oneOfThese } from './names.js';
+import { categoricalForwardOf } from './process.js';
 
 /** The network of a run, and what it says of the data. */
 export interface Network {
@@ -56,6 +67,10 @@ export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean):
     const { dimensions, classes } = model.config;
     return network(name, model, [dimensions], false, classes, hidden);
   }
+  if (name === 'Mixer') {
+    const model = checked(rest, MIXER_KEYS, () => mixer(rest as unknown as MixerConfig));
+    return network(name, model, [model.config.length], false, null, hidden);
+  }
   const model = checked(rest, Object.keys(unetConfig({})), () => unet(rest as Partial<UNetConfig>));
   const { sample_size: size, in_channels: channels, num_class_embeds: labels } = model.config;
   if (size === null) throw new ConfigError('model.sample_size is null: say how many pixels the images have.');
@@ -67,28 +82,39 @@ export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean):
  * The model's config with what the data decide filled in: sizes, channels, classes. What is given and does not agree
  * with the data is refused.
  */
-export function fitModel({ model, process, training }: RunConfig, dataset: Dataset): RunConfig['model'] {
+export function fitModel(
+  { data, model, process, training }: Pick<RunConfig, 'data' | 'model' | 'process' | 'training'>,
+  dataset: Dataset,
+): RunConfig['model'] {
   const isImage = dataset.shape.length === 3;
-  if (isImage === (model._class_name === 'MLP')) {
+  if (isImage === (model._class_name === 'MLP' || model._class_name === 'Mixer')) {
     throw new ConfigError(
-      `model._class_name is ${model._class_name}: expected ${isImage ? 'UNet2DModel or AutoencoderKL for images' : 'MLP for points'}.`,
+      `model._class_name is ${model._class_name}: expected ${isImage ? 'UNet2DModel or AutoencoderKL for images' : `MLP${isSequences(data) ? ' or Mixer for sequences' : ' for points'}`}.`,
     );
   }
   const [first, second, channels] = dataset.shape as [number, number, number];
-  const outputs = VARIANCES[process.variance].learned ? 2 : 1;
+  const classes = classesOf(data);
+  const forward = classes === undefined ? undefined : categoricalForwardOf(process, classes);
+  if (model._class_name === 'Mixer' && !isSequences(data)) {
+    throw new ConfigError('model._class_name is Mixer: expected MLP for points.');
+  }
+  // A logit for every class, or what is predicted and perhaps a variance.
+  const outputs = forward?.classes ?? (VARIANCES[process.variance].learned ? 2 : 1);
   const hides = training.labelDropout > 0;
   const labels = dataset.classes === undefined ? null : dataset.classes.length + (hides ? 1 : 0);
   const decided =
     model._class_name === 'AutoencoderKL'
       ? decidedOfAutoencoder(dataset)
-      : isImage
-        ? {
-            sample_size: first === second ? first : [first, second],
-            in_channels: channels,
-            out_channels: outputs * channels,
-            num_class_embeds: labels,
-          }
-        : { dimensions: first, outputs: outputs * first, classes: labels };
+      : model._class_name === 'Mixer'
+        ? { length: first, states: forward?.states ?? 0, outputs }
+        : isImage
+          ? {
+              sample_size: first === second ? first : [first, second],
+              in_channels: channels,
+              out_channels: outputs * channels,
+              num_class_embeds: labels,
+            }
+          : { dimensions: first, outputs: outputs * first, classes: labels };
   for (const [key, value] of Object.entries(decided)) {
     const given = model[key] ?? value;
     if (JSON.stringify(given) !== JSON.stringify(value)) {
@@ -117,6 +143,7 @@ function decidedOfAutoencoder({
   return { sample_size: height, in_channels: channels, out_channels: 2 * channels! };
 }
 
+const MIXER_KEYS = ['length', 'states', 'outputs', 'hidden', 'layers', 'timeFeatures'];
 const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', 'classes'];
 
 /** What is made of the keys of a model's config, or a sentence that says which is none of them, or what it must be. */

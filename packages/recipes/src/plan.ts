@@ -4,7 +4,8 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { lossOf, weightingOf } from './loss.js';
+import { classLossOf, lossOf, weightingOf } from './loss.js';
+import { isCategorical } from './process.js';
 import { learningRateOf } from './training.js';
 
 /**
@@ -15,7 +16,8 @@ import { learningRateOf } from './training.js';
 export function checkPlan(config: RunConfig): Built {
   const built = build(config);
   blaming('training: ', () => learningRateOf(config.training));
-  if (config.model._class_name !== 'AutoencoderKL') checkTaught(config, built);
+  if (isCategorical(built.forward)) checkClassesTaught(config, built);
+  else if (built.latentShape === undefined) checkTaught(config, built);
   checkSampled(config, built);
   return built;
 }
@@ -23,21 +25,9 @@ export function checkPlan(config: RunConfig): Built {
 /** That the loss and the times to train on fit the process. */
 function checkTaught(config: RunConfig, { forward }: Built): void {
   lossOf(config);
-  const { loss, process, training } = config;
+  const { loss, process } = config;
   checkEnd(config, forward.schedule);
-  if (forward.schedule.steps === undefined) {
-    const { kind } = process.schedule;
-    if (loss.kind !== 'simple') {
-      throw new ConfigError(
-        `loss.kind is ${loss.kind}: expected simple, since the bound is a sum over the steps of a schedule, and the ${kind} schedule has none.`,
-      );
-    }
-    if (training.timesteps === 'importance') {
-      throw new ConfigError(
-        `training.timesteps is importance: expected another, since it remembers the losses of every step, and the ${kind} schedule has none.`,
-      );
-    }
-  }
+  checkContinuous(config, forward.schedule, 'simple');
   const { learned } = VARIANCES[process.variance];
   if (loss.kind === 'hybrid' && !learned) {
     throw new ConfigError(
@@ -47,6 +37,41 @@ function checkTaught(config: RunConfig, { forward }: Built): void {
   if (loss.kind === 'simple' && learned) {
     throw new ConfigError(
       `process.variance is ${process.variance}: expected fixedSmall or fixedLarge, or the loss hybrid or variational-bound, since the simple loss teaches no variance.`,
+    );
+  }
+}
+
+/** The same of a process on classes. */
+function checkClassesTaught(config: RunConfig, { forward }: Built): void {
+  classLossOf(config);
+  const { loss, process } = config;
+  checkContinuous(config, forward.schedule, 'cross-entropy or masked-cross-entropy');
+  if (
+    loss.kind === 'masked-cross-entropy' &&
+    (forward.schedule.steps !== undefined || process.noise !== 'absorbing')
+  ) {
+    throw new ConfigError(
+      `loss.kind is masked-cross-entropy: expected variational-bound, since it is the bound of absorbing noise in continuous time, and here noise is ${process.noise} on the ${process.schedule.kind} schedule.`,
+    );
+  }
+}
+
+/** That nothing is asked for of every step where time is continuous. */
+function checkContinuous(
+  { loss, process, training }: RunConfig,
+  { steps }: NoiseSchedule,
+  expected: string,
+): void {
+  if (steps !== undefined) return;
+  const { kind } = process.schedule;
+  if (['hybrid', 'variational-bound', 'cross-entropy-hybrid'].includes(loss.kind)) {
+    throw new ConfigError(
+      `loss.kind is ${loss.kind}: expected ${expected}, since the bound is a sum over the steps of a schedule, and the ${kind} schedule has none.`,
+    );
+  }
+  if (training.timesteps === 'importance') {
+    throw new ConfigError(
+      `training.timesteps is importance: expected another, since it remembers the losses of every step, and the ${kind} schedule has none.`,
     );
   }
 }
@@ -87,6 +112,11 @@ export function planWarnings(
 
 /** That the sampler can go through its times, and has a class to guide to. */
 function checkSampled({ sampling }: RunConfig, built: Built): void {
+  if (sampling.guidance !== 0 && isCategorical(built.forward)) {
+    throw new ConfigError(
+      `sampling.guidance is ${sampling.guidance}: expected 0, since the logits of classes are not guided.`,
+    );
+  }
   if (sampling.guidance !== 0 && built.network.nullLabel === undefined) {
     throw new ConfigError(
       `sampling.guidance is ${sampling.guidance}: expected 0, since the network does not learn classes and some of the examples without theirs (data.labels, training.labelDropout).`,

@@ -13,7 +13,7 @@ import type { RunConfig } from './config/schema.js';
 /** To learn from, or to be tested on. */
 export type Split = 'train' | 'test';
 
-export type PointsConfig = Extract<RunConfig['data'], { size: number }>;
+export type PointsConfig = Extract<RunConfig['data'], { size: number; labels: boolean }>;
 
 /** The sets of points of the plane by their names in a config. */
 export const POINTS: Readonly<Record<PointsConfig['kind'], (options: PointsOptions) => Dataset>> = {

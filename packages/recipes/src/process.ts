@@ -1,4 +1,13 @@
-import { type ForwardProcess, gaussianDiffusion } from '@diffusion-ts/forward-process';
+import {
+  absorbingTransition,
+  type CategoricalDiffusion,
+  categoricalDiffusion,
+  type ForwardProcess,
+  gaussianDiffusion,
+  gaussianTransition,
+  type Transition,
+  uniformTransition,
+} from '@diffusion-ts/forward-process';
 import {
   type GaussianReverseProcess,
   PREDICTIONS,
@@ -54,19 +63,61 @@ export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule 
   return (SCHEDULES[config.kind] as (config: Pick<ScheduleConfig, 'kind'>) => NoiseSchedule)(config);
 }
 
-/** The forward process of a config. */
-export function forwardOf({
-  schedule,
-  zeroTerminalSnr,
-}: Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr'>): ForwardProcess {
-  const plain = scheduleOf(schedule);
-  if (!zeroTerminalSnr) return gaussianDiffusion(plain);
-  if (!isDiscrete(plain)) {
+/** The Gaussian forward process of a config. @throws ConfigError if its noise is that of classes. */
+export function forwardOf(process: ForwardConfig): ForwardProcess {
+  if (process.noise === 'gaussian') return gaussianDiffusion(finalSchedule(process));
+  throw new ConfigError(
+    `process.noise is ${process.noise}: expected gaussian, since numbers are asked for and no classes.`,
+  );
+}
+
+/** The forward process of a config on data of so many classes. @throws ConfigError if its noise is that of numbers. */
+export function categoricalForwardOf(
+  process: ForwardConfig & Pick<ProcessConfig, 'predicts' | 'variance'>,
+  classes: number,
+): CategoricalDiffusion {
+  const { noise, predicts, variance } = process;
+  if (noise === 'gaussian') {
     throw new ConfigError(
-      `process.zeroTerminalSnr is true: expected false, since the ${schedule.kind} schedule has no steps to rescale.`,
+      'process.noise is gaussian: expected uniform, absorbing or discretised-gaussian, since the data are classes.',
     );
   }
-  return gaussianDiffusion(rescaleToZeroTerminalSnr(plain));
+  if (predicts !== 'x0' || variance !== 'fixedSmall') {
+    throw new ConfigError(
+      `process.${predicts === 'x0' ? `variance is ${variance}: expected fixedSmall` : `predicts is ${predicts}: expected x0`}, since a network for classes says which they were, and nothing else.`,
+    );
+  }
+  return categoricalDiffusion(finalSchedule(process), TRANSITIONS[noise](classes));
+}
+
+/** The noises on classes by their names in a config. */
+const TRANSITIONS: Readonly<
+  Record<Exclude<ProcessConfig['noise'], 'gaussian'>, (classes: number) => Transition>
+> = {
+  uniform: uniformTransition,
+  absorbing: absorbingTransition,
+  'discretised-gaussian': gaussianTransition,
+};
+
+type ForwardConfig = Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr' | 'noise'>;
+
+function finalSchedule({
+  schedule,
+  zeroTerminalSnr,
+}: Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr'>): NoiseSchedule {
+  const plain = scheduleOf(schedule);
+  if (!zeroTerminalSnr) return plain;
+  if (isDiscrete(plain)) return rescaleToZeroTerminalSnr(plain);
+  throw new ConfigError(
+    `process.zeroTerminalSnr is true: expected false, since the ${schedule.kind} schedule has no steps to rescale.`,
+  );
+}
+
+/** Whether a process is one on classes. */
+export function isCategorical(
+  forward: ForwardProcess | CategoricalDiffusion,
+): forward is CategoricalDiffusion {
+  return 'classes' in forward;
 }
 
 /** Whether a schedule is one of steps, with a β each. */

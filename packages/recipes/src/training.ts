@@ -21,7 +21,7 @@ import {
 } from '@diffusion-ts/training';
 import type { RunConfig } from './config/schema.js';
 import { lossOf } from './loss.js';
-import { type DenoisingNetwork, emptyCondition } from './network.js';
+import { type DenoisingNetwork, emptyCondition, type Network } from './network.js';
 import { reverseOf } from './process.js';
 
 export type TrainingConfig = RunConfig['training'];
@@ -37,11 +37,24 @@ export function trainingOf(
   rng: Rng,
 ): TrainStepOptions & { dispose(): void } {
   const { training, process } = config;
-  const empty = emptyCondition(network);
   return {
+    ...toldStepsOf(training, network),
     reverse: (params, rng) => reverseOf(forward, process, network.denoiser(params, rng), false),
     loss: lossOf(config),
     rng,
+  };
+}
+
+/** What is the same for all networks that are told a time, and perhaps a class. The caller calls `dispose` when done. */
+export function toldStepsOf(
+  training: TrainingConfig,
+  network: Network,
+): Pick<
+  TrainStepOptions,
+  'learningRate' | 'optimizer' | 'ema' | 'microBatch' | 'times' | 'conditionDropout'
+> & { dispose(): void } {
+  const empty = emptyCondition(network);
+  return {
     ...optimizationOf(training),
     times: TIME_SAMPLERS[training.timesteps](),
     conditionDropout: empty && { rate: training.labelDropout, empty: empty.condition },

@@ -68,7 +68,8 @@ describe('the loss of a run', () => {
     expect(ratio(epsilon!, { kind: 'sigmoid', bias: 1 })[1]).toBeCloseTo(1 / (1 + at / Math.E), 4);
   });
 
-  it.each(namesAt('loss.kind').filter((kind) => kind !== 'elbo'))('is finite at every time: %s', (kind) => {
+  const ofNumbers = namesAt('loss.kind').filter((kind) => !kind.includes('cross-entropy') && kind !== 'elbo');
+  it.each(ofNumbers)('is finite at every time: %s', (kind) => {
     const loss = lossAt(
       ['loss', { kind }],
       ['process.variance', kind === 'hybrid' ? 'learnedRange' : 'fixedSmall'],

@@ -82,8 +82,8 @@ describe('the network of a run', () => {
   });
 
   it('is refused with the sizes of images that would work', () => {
-    expect(() => fitModel(config('images'), data([60, 60, 3]))).toThrow(
-      'model.sample_size must have sides that are multiples of 8, such as 56 × 56 or 64 × 64, not 60 × 60.',
+    expect(() => fitModel(config('images'), data([62, 62, 3]))).toThrow(
+      'model.sample_size must have sides that are multiples of 4, such as 60 × 60 or 64 × 64, not 62 × 62.',
     );
   });
 

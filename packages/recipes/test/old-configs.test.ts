@@ -19,7 +19,7 @@ describe('a config.json of the first edition', () => {
     const added = { times: null, order: 2 };
     expect(parseConfig(json, 'config.json')).toEqual({
       ...rest,
-      process: { ...{ clip: 1 }, ...process },
+      process: { ...{ clip: 1, noise: 'gaussian' }, ...process },
       sampling: { ...added, ...sampling },
     });
   });

@@ -9,6 +9,7 @@ describe('the config of a run', () => {
     expect(config.process).toEqual({
       schedule: { kind: 'linear', steps: 1000 },
       zeroTerminalSnr: false,
+      noise: 'gaussian',
       predicts: 'epsilon',
       variance: 'fixedSmall',
       clip: 1,

@@ -63,6 +63,49 @@ it.each([
     'process.variance is learnedRange: expected fixedSmall',
   ],
   [
+    'Gaussian noise on classes',
+    { data: { kind: 'heartbeat' } },
+    'process.noise is gaussian: expected uniform, absorbing or discretised-gaussian, since the data are classes.',
+  ],
+  [
+    'classes out of numbers',
+    { process: { noise: 'uniform' } },
+    'process.noise is uniform: expected gaussian',
+  ],
+  [
+    'a prediction of v in classes',
+    { data: { kind: 'heartbeat' }, process: { noise: 'uniform' } },
+    'process.predicts is v: expected x0',
+  ],
+  [
+    'squared errors of classes',
+    { data: { kind: 'heartbeat' }, process: { noise: 'uniform', predicts: 'x0' } },
+    'loss.kind is simple: expected one of variational-bound, cross-entropy',
+  ],
+  [
+    'the cross-entropy of numbers',
+    { loss: { kind: 'cross-entropy' } },
+    'loss.kind is cross-entropy: expected simple, variational-bound or hybrid',
+  ],
+  [
+    'a flow of classes',
+    {
+      data: { kind: 'heartbeat' },
+      process: { noise: 'uniform', predicts: 'x0' },
+      loss: { kind: 'cross-entropy' },
+    },
+    'sampling.sampler is ddim: expected ancestral, since x are classes',
+  ],
+  [
+    'masks in continuous time without masks',
+    {
+      data: { kind: 'heartbeat' },
+      process: { noise: 'uniform', predicts: 'x0' },
+      loss: { kind: 'masked-cross-entropy' },
+    },
+    'loss.kind is masked-cross-entropy: expected variational-bound',
+  ],
+  [
     'ε without signal',
     { process: { predicts: 'epsilon', zeroTerminalSnr: true } },
     'process: a network that predicts epsilon says nothing',
@@ -105,9 +148,10 @@ it.each(Object.entries(PRESETS))('the preset %s is a plan that can be carried ou
     UNet2DModel: { sample_size: 32, in_channels: 3, out_channels: 3, num_class_embeds: 11 },
     AutoencoderKL: { sample_size: 32, in_channels: 3, out_channels: 6 },
     MLP: { dimensions: 2 },
+    Mixer: { length: 8, states: 28, outputs: 27 },
   }[parsed.model._class_name];
   const { network } = checkPlan({ ...parsed, model: { ...parsed.model, ...shaped } });
-  expect(network.shape).toEqual(network.isImage ? [32, 32, 3] : [2]);
+  expect(network.shape).toEqual(network.isImage ? [32, 32, 3] : Object.values(shaped).slice(0, 1));
 });
 
 // Whatever is not refused trains and draws: every prediction on every kind of schedule with every loss, sampler and list.

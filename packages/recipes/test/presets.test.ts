@@ -13,10 +13,13 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   images: [32, 32, 3],
   'images-64': [64, 64, 3],
   'mnist-vae': [28, 28, 1],
+  'binary-heartbeat': [20],
+  'mnist-binary': [28, 28, 1],
+  names: [8],
 };
 
 describe('a preset', () => {
-  // Written by the first edition, which had no `sampling.times` and no `process.clip`.
+  // Written by the first edition, which had no `sampling.times`, no `process.clip` and no noise but the Gaussian.
   const before = fixture('presets.json') as Readonly<Record<string, RunConfig>>;
 
   it('is still there under its name', () => {
@@ -30,7 +33,7 @@ describe('a preset', () => {
       const { process, sampling, ...rest } = before[name]!;
       expect(parseConfig(PRESETS[name], name)).toEqual({
         ...rest,
-        process: { ...process, clip: 1 },
+        process: { ...process, clip: 1, noise: 'gaussian' },
         sampling: { ...sampling, times: null },
       });
     },
@@ -38,10 +41,11 @@ describe('a preset', () => {
 
   it.each(NAMES)('can be built and sampled from: %s', (name) => {
     const config = parseConfig(PRESETS[name], name);
-    const model = fitModel(config, data(SHAPES[name], config.data.labels ? 10 : undefined));
+    const classes = 'labels' in config.data && config.data.labels ? 10 : undefined;
+    const model = fitModel(config, data(SHAPES[name], classes));
     const { network, sampler } = build({ ...config, model });
     expect(network.shape).toEqual(SHAPES[name]);
-    expect(network.classes).toBe(config.data.labels ? 10 : undefined);
+    expect(network.classes).toBe(classes);
     expect(() => sampler(config.sampling)).not.toThrow();
   });
 

@@ -19,6 +19,8 @@ export interface NamedSampler {
   readonly note: string;
   /** Which settings it has beside the times. */
   readonly knows: readonly Exclude<keyof SamplerSettings, 'times'>[];
+  /** Whether it draws from p_θ(x_s | x_t), whatever x is; the others add up x and x̂_0, which classes do not do. */
+  readonly draws: boolean;
   make(settings: SamplerSettings): Sampler;
 }
 
@@ -28,24 +30,28 @@ export const SAMPLERS: Readonly<Record<string, NamedSampler>> = {
     title: 'DDPM',
     note: 'Ancestral: draws fresh noise at every step.',
     knows: [],
+    draws: true,
     make: ancestral,
   },
   ddim: {
     title: 'DDIM',
     note: 'No noise but the first: the probability flow.',
     knows: ['eta'],
+    draws: false,
     make: ddim,
   },
   heun: {
     title: 'Heun',
     note: 'The flow, each step corrected by a second look: two evaluations.',
     knows: [],
+    draws: false,
     make: heun,
   },
   'dpm-solver++': {
     title: 'DPM-Solver++',
     note: 'The flow too, with a memory of earlier steps.',
     knows: ['order'],
+    draws: false,
     make: dpmSolverPlusPlus,
   },
 };

@@ -8,14 +8,14 @@ const defaults = z._default;
 const image = { labels: defaults(flag(), true) };
 const path = defaults(z.nullable(text('the path of a folder')), null);
 
+const drawn = {
+  size: defaults(whole(1, 10_000_000), 20_000),
+  // Test data are drawn with the seed after it.
+  seed: defaults(whole(0, Number.MAX_SAFE_INTEGER - 1), 0),
+};
+
 function pointsOf<const K extends string>(kind: K) {
-  return section({
-    kind: z.literal(kind),
-    size: defaults(whole(1, 10_000_000), 20_000),
-    // Test data are drawn with the seed after it.
-    seed: defaults(whole(0, Number.MAX_SAFE_INTEGER - 1), 0),
-    labels: defaults(flag(), false),
-  });
+  return section({ kind: z.literal(kind), ...drawn, labels: defaults(flag(), false) });
 }
 
 const data = z.discriminatedUnion(
@@ -37,8 +37,14 @@ const data = z.discriminatedUnion(
     pointsOf('checkerboard'),
     pointsOf('spiral'),
     pointsOf('gaussian-mixture'),
+    section({ kind: z.literal('mnist-binary'), labels: defaults(flag(), false) }),
+    section({ kind: z.literal('heartbeat'), ...drawn }),
+    section({ kind: z.literal('names') }),
   ],
-  { error: 'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture' },
+  {
+    error:
+      'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture, mnist-binary, heartbeat, names',
+  },
 );
 
 const steps = defaults(whole(1, 1_000_000), 1000);
@@ -104,9 +110,15 @@ const loss = z.discriminatedUnion(
     section({ kind: z.literal('simple'), norm, weighting }),
     section({ kind: z.literal('variational-bound') }),
     section({ kind: z.literal('hybrid'), norm, weighting, lambda: defaults(number(0), 0.001) }),
+    section({ kind: z.literal('cross-entropy') }),
+    section({ kind: z.literal('cross-entropy-hybrid'), lambda: defaults(number(0), 0.001) }),
+    section({ kind: z.literal('masked-cross-entropy') }),
     section({ kind: z.literal('elbo'), beta: defaults(number(0), 1) }),
   ],
-  { error: 'one of simple, variational-bound, hybrid, elbo' },
+  {
+    error:
+      'one of simple, variational-bound, hybrid, cross-entropy, cross-entropy-hybrid, masked-cross-entropy, elbo',
+  },
 );
 
 const decay = defaults(number(0, 1), 0.9999);
@@ -128,6 +140,7 @@ const ema = z.discriminatedUnion(
 const process = section({
   schedule: z.prefault(schedule, { kind: 'linear' }),
   zeroTerminalSnr: defaults(flag(), false),
+  noise: defaults(oneOf(['gaussian', 'uniform', 'absorbing', 'discretised-gaussian']), 'gaussian'),
   predicts: defaults(oneOf(namesOf(PREDICTIONS)), 'epsilon'),
   variance: defaults(oneOf(namesOf(VARIANCES)), 'fixedSmall'),
   // The predicted x_0 of images stays within ±clip when samples are drawn and evaluated; null: wherever it is.
@@ -192,7 +205,7 @@ const sampling = section({
 export const runConfig = section({
   data,
   model: z.looseObject(
-    { _class_name: oneOf(['UNet2DModel', 'MLP', 'AutoencoderKL']) },
+    { _class_name: oneOf(['UNet2DModel', 'MLP', 'Mixer', 'AutoencoderKL']) },
     { error: 'an object' },
   ),
   process: z.prefault(process, {}),

@@ -1,9 +1,12 @@
 import type { Preset } from '../config/schema.js';
+import { binaryHeartbeat } from './binary-heartbeat.js';
 import { cifar10Ddpm } from './cifar10-ddpm.js';
 import { fashionMnist } from './fashion-mnist.js';
 import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
+import { mnistBinary } from './mnist-binary.js';
 import { mnistVae } from './mnist-vae.js';
+import { names } from './names.js';
 import { moons, swissRoll } from './points.js';
 
 /** Runs to start from, by their names. */
@@ -16,4 +19,7 @@ export const PRESETS = {
   images,
   'images-64': images64,
   'mnist-vae': mnistVae,
+  'binary-heartbeat': binaryHeartbeat,
+  'mnist-binary': mnistBinary,
+  names,
 } as const satisfies Readonly<Record<string, Preset>>;
