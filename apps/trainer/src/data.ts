@@ -1,8 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Dataset, withoutLabels } from '@diffusion-ts/datasets';
+import { binarised, type Dataset, withoutLabels } from '@diffusion-ts/datasets';
 import { idx, idxClasses, imageFolder, mnist } from '@diffusion-ts/datasets/node';
-import { isPoints, pointsOf, type RunConfig, type Split } from '@diffusion-ts/recipes';
+import {
+  isPoints,
+  isSequences,
+  type PointsConfig,
+  pointsOf,
+  type RunConfig,
+  type SequencesConfig,
+  type Split,
+  sequencesOf,
+} from '@diffusion-ts/recipes';
 import { Refusal } from './errors.js';
 
 /**
@@ -11,17 +20,20 @@ import { Refusal } from './errors.js';
  */
 export async function openData(config: RunConfig['data'], split: Split): Promise<Dataset> {
   if (isPoints(config)) return pointsOf(config, split);
+  if (isSequences(config)) return sequencesOf(config, split);
   const dataset = await openImages(config, split);
   return config.labels ? dataset : withoutLabels(dataset);
 }
 
 async function openImages(
-  config: Exclude<RunConfig['data'], { size: number }>,
+  config: Exclude<RunConfig['data'], PointsConfig | SequencesConfig>,
   split: Split,
 ): Promise<Dataset> {
   switch (config.kind) {
     case 'mnist':
       return mnist({ split });
+    case 'mnist-binary':
+      return binarised(await mnist({ split }));
     case 'idx': {
       const folder = given(
         config.path,

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import { printable, Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
-import { writeAnimation, writePicture } from '../pictures/picture.js';
+import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
@@ -103,12 +103,13 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       onStep: (done) => bar.update(Math.floor(done * settings.count), ''),
     });
     bar.stop();
-    const { shape } = built.network;
+    const shown = { data: config.data, shape: built.network.shape };
     const columns = columnsOf(built.network, settings.count, label);
-    await writePicture(options.out, samples, shape, columns);
+    await writePicture(options.out, samples, shown, columns);
+    if (config.data.kind === 'names') console.log(spelled(samples, shown).join('\n'));
     console.log(options.out);
     if (options.gif !== undefined) {
-      await writeAnimation(options.gif, frames, shape, columns);
+      await writeAnimation(options.gif, frames, shown, columns);
       console.log(options.gif);
     }
   } catch (error) {

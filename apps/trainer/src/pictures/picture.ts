@@ -1,21 +1,31 @@
 import { writeFile } from 'node:fs/promises';
+import { spell } from '@diffusion-ts/datasets';
+import { classesOf, isPoints, isSequences, type RunConfig } from '@diffusion-ts/recipes';
 import { Refusal, sentence } from '../errors.js';
 import { gif, png, type Raster, rasterize } from './raster.js';
 import { sheet } from './sheet.js';
 
-/** A picture of samples `[count, …shape]`: a sheet of images in rows of `columns`, or a cloud of points. */
-export async function picture(
-  values: Float32Array,
-  shape: readonly number[],
-  columns: number,
-): Promise<Raster> {
-  if (shape.length === 1) return rasterize(await scatterOf([values]));
-  return sheet({ shape: [values.length / sizeOf(shape), ...shape], values }, columns);
+/** What samples are samples of: it decides how they are shown. */
+export interface Shown {
+  readonly data: RunConfig['data'];
+  /** Of one sample. */
+  readonly shape: readonly number[];
+}
+
+/** A picture of samples `[count, …shape]`: a sheet of images in rows of `columns`, a cloud of points, or names. */
+export async function picture(values: Float32Array, shown: Shown, columns: number): Promise<Raster> {
+  if (shown.data.kind === 'names') return rasterize(text(spelled(values, shown), columns));
+  if (isPoints(shown.data)) return rasterize(await scatterOf([values]));
+  const shape = asImage(shown);
+  // Sequences lie above one another, each a row of pixels.
+  const rows = isSequences(shown.data) ? 1 : columns;
+  return sheet({ shape: [values.length / sizeOf(shape), ...shape], values: asPixels(values, shown) }, rows);
 }
 
 /** Moments of a process side by side, each `[count, …shape]`: an image a row, or a cloud a moment. */
-export async function strip(moments: readonly Float32Array[], shape: readonly number[]): Promise<Raster> {
-  if (shape.length === 1) return rasterize(await scatterOf(moments));
+export async function strip(moments: readonly Float32Array[], shown: Shown): Promise<Raster> {
+  if (isPoints(shown.data)) return rasterize(await scatterOf(moments));
+  const shape = asImage(shown);
   const size = sizeOf(shape);
   const count = moments[0]!.length / size;
   const values = new Float32Array(count * moments.length * size);
@@ -24,28 +34,60 @@ export async function strip(moments: readonly Float32Array[], shape: readonly nu
       values.set(moment.subarray(row * size, (row + 1) * size), (row * moments.length + column) * size);
     }
   });
-  return sheet({ shape: [count * moments.length, ...shape], values }, moments.length);
+  return shown.data.kind === 'names'
+    ? rasterize(text(spelled(values, shown), moments.length))
+    : sheet({ shape: [count * moments.length, ...shape], values: asPixels(values, shown) }, moments.length);
+}
+
+/** The names that samples are. */
+export function spelled(values: Float32Array, { shape }: Shown): string[] {
+  const length = sizeOf(shape);
+  return Array.from({ length: values.length / length }, (_, i) =>
+    spell(values.subarray(i * length, (i + 1) * length)),
+  );
+}
+
+function asImage({ shape }: Shown): readonly number[] {
+  return shape.length === 1 ? [1, shape[0]!, 1] : shape;
+}
+
+/** Numbers of [−1, 1]: of classes 0 and 1 black and white, and the mask after them grey. */
+function asPixels(values: Float32Array, { data }: Shown): Float32Array {
+  if (classesOf(data) === undefined) return values;
+  return values.map((state) => [-1, 1][state] ?? 0);
+}
+
+const LINE = 18;
+
+/** Words in columns. */
+function text(words: readonly string[], columns: number): string {
+  const [width, height] = [80 * columns, LINE * Math.ceil(words.length / columns) + 8];
+  const placed = words.map(
+    (word, i) =>
+      `<text x="${8 + 80 * (i % columns)}" y="${LINE * (Math.floor(i / columns) + 1)}">${word}</text>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="14">${placed.join('')}</svg>`;
 }
 
 /** Writes samples as a PNG, or points as an SVG where the name of the file ends so. */
 export async function writePicture(
   file: string,
   values: Float32Array,
-  shape: readonly number[],
+  shown: Shown,
   columns: number,
 ): Promise<void> {
-  const isSvg = shape.length === 1 && file.endsWith('.svg');
-  await written(file, isSvg ? await scatterOf([values]) : await png(await picture(values, shape, columns)));
+  const isSvg = isPoints(shown.data) && file.endsWith('.svg');
+  await written(file, isSvg ? await scatterOf([values]) : await png(await picture(values, shown, columns)));
 }
 
 /** Writes samples at moments of the reverse process as an animation. */
 export async function writeAnimation(
   file: string,
   frames: readonly Float32Array[],
-  shape: readonly number[],
+  shown: Shown,
   columns: number,
 ): Promise<void> {
-  await written(file, await gif(frames.length, (i) => picture(frames[i]!, shape, columns)));
+  await written(file, await gif(frames.length, (i) => picture(frames[i]!, shown, columns)));
 }
 
 // The library for charts takes as long to load as all others together.

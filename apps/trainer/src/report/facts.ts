@@ -28,13 +28,18 @@ function modelFacts(config: RunConfig): Fact[] {
 
 const MODELS: Readonly<Record<RunConfig['model']['_class_name'], string>> = {
   MLP: 'MLP',
+  Mixer: 'MLP-Mixer',
   UNet2DModel: 'U-Net',
   AutoencoderKL: 'Autoencoder',
 };
 
 function processFact({ process }: RunConfig, { forward, latentShape }: Built): Fact {
   if (latentShape !== undefined) return ['Latents', latentShape.join(' × ')];
-  return ['Process', `${process.schedule.kind}, ${timeOf(forward.schedule)}, predicts ${process.predicts}`];
+  const noise = process.noise === 'gaussian' ? '' : `${process.noise} noise, `;
+  return [
+    'Process',
+    `${process.schedule.kind}, ${noise}${timeOf(forward.schedule)}, predicts ${process.predicts}`,
+  ];
 }
 
 function timeOf({ steps }: Built['forward']['schedule']): string {

@@ -1,12 +1,12 @@
-import { latent } from '@diffusion-ts/forward-process';
+import { type Distribution, type Gaussian, latent } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
 import { finish, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { inParts } from './parts.js';
 
-export interface DrawOptions {
-  readonly sampler: Sampler;
+export interface DrawOptions<D extends Distribution = Gaussian> {
+  readonly sampler: Sampler<D>;
   /** The shape of one sample. */
   readonly shape: readonly number[];
   readonly count: number;
@@ -30,7 +30,10 @@ export interface Drawn {
 }
 
 /** Draws samples. Sample i depends on the seed and on i alone: it has streams of noise of its own. */
-export async function draw(reverse: ReverseProcess, options: DrawOptions): Promise<Drawn> {
+export async function draw<D extends Distribution = Gaussian>(
+  reverse: ReverseProcess<D>,
+  options: DrawOptions<D>,
+): Promise<Drawn> {
   const { sampler, shape, count, batch, seed, label, keep, signal, onStep } = options;
   const size = shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * size);

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Batch, disposeBatch } from '@diffusion-ts/datasets';
-import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, build, isPoints, type RunConfig } from '@diffusion-ts/recipes';
 import { atOnce } from '@diffusion-ts/reverse-process';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openData } from '../data.js';
 import { isDead, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
-import { strip } from '../pictures/picture.js';
+import { type Shown, strip } from '../pictures/picture.js';
 import { png } from '../pictures/raster.js';
 import { writeReport } from '../report/report.js';
 import { readConfig } from '../run/folder.js';
@@ -32,10 +32,11 @@ export async function finishRun(run: string, signal: AbortSignal): Promise<strin
         replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
       });
     }
+    const shown = { data: config.data, shape: built.network.shape };
     if (built.latentShape === undefined) await writeProcess(run, config, built, params, signal);
     else {
       await orSay('picture of reconstructions', signal, async () => {
-        await write(run, 'reconstructions', await reconstructions(config, built, params), built);
+        await write(run, 'reconstructions', await reconstructions(config, built, params), shown);
       });
     }
     return writeReport(run);
@@ -52,9 +53,10 @@ async function writeProcess(
   params: Params,
   signal: AbortSignal,
 ): Promise<void> {
-  const count = built.network.isImage ? IMAGES : POINTS;
+  const count = isPoints(config.data) ? POINTS : IMAGES;
+  const shown = { data: config.data, shape: built.network.shape };
   await orSay('picture of the forward process', signal, async () => {
-    await write(run, 'forward', await forwardMoments(config, built, count), built);
+    await write(run, 'forward', await forwardMoments(config, built, count), shown);
   });
   await orSay('picture of the reverse process', signal, async () => {
     const { frames } = await sampleRun({
@@ -65,7 +67,7 @@ async function writeProcess(
       keep: isMoment,
       signal,
     });
-    await write(run, 'reverse', frames, built);
+    await write(run, 'reverse', frames, shown);
   });
 }
 
@@ -107,9 +109,9 @@ async function write(
   run: string,
   name: string,
   moments: readonly Float32Array[],
-  { network }: Built,
+  shown: Shown,
 ): Promise<void> {
-  replaceFile(join(run, 'pictures', `${name}.png`), await png(await strip(moments, network.shape)));
+  replaceFile(join(run, 'pictures', `${name}.png`), await png(await strip(moments, shown)));
 }
 
 /** Test data x_0, and x_t at evenly spaced t up to the last. */

@@ -117,8 +117,8 @@ async function drawAndEvaluate(
     const columns = columnsOf(built.network, count);
     const sheet = join(run, 'samples.png');
     const animation = join(run, 'reverse.gif');
-    await writePicture(sheet, samples, built.network.shape, columns);
-    await writeAnimation(animation, frames, built.network.shape, columns);
+    await writePicture(sheet, samples, { data: config.data, shape: built.network.shape }, columns);
+    await writeAnimation(animation, frames, { data: config.data, shape: built.network.shape }, columns);
 
     const evaluating = progress('evaluate', 0, testImages);
     const evaluation = await evaluateRun({

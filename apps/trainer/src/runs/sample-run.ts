@@ -9,12 +9,12 @@ import { partOf } from './parts.js';
 export async function watchingSheet(
   built: Built,
   params: Params,
-  { sampling, training }: RunConfig,
+  { data, sampling, training }: RunConfig,
   signal: AbortSignal,
 ): Promise<Raster> {
   const { network } = built;
   const { samples } = await sampleRun({ built, params, settings: sampling, seed: training.seed, signal });
-  return picture(samples, network.shape, columnsOf(network, sampling.count));
+  return picture(samples, { data, shape: network.shape }, columnsOf(network, sampling.count));
 }
 
 export interface SampleRunOptions {
