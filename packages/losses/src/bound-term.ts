@@ -40,15 +40,6 @@ export function priorBits<D extends Distribution>(forward: ForwardProcess<D>, x0
   });
 }
 
-/** −log₂ of the data under the prior itself, `[batch]`, in bits per dimension: what a model costs that has learned nothing. */
-export function nullBits<D extends Distribution>(
-  forward: ForwardProcess<D>,
-  x0: tf.Tensor,
-  decoder: Decoder<D>,
-): tf.Tensor1D {
-  return tf.tidy(() => bits(tf.neg(decoder(forward.prior(x0.shape), x0))));
-}
-
 /** @throws RangeError where time is continuous or between two steps: there the bound has other terms. */
 function previousTime({ steps }: NoiseSchedule, t: number): number {
   if (steps === undefined) {

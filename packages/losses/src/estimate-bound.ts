@@ -2,7 +2,7 @@ import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { type Condition, nextTask, type Rng } from '@diffusion-ts/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
-import { nullBits, priorBits } from './bound-term.js';
+import { priorBits } from './bound-term.js';
 import { inclusion, systematic } from './bound-times.js';
 import { logProb } from './decoder.js';
 import { readAndDispose, readBoundTerm } from './read-bits.js';
@@ -21,8 +21,6 @@ export interface BoundEstimate {
   readonly transitions: number;
   /** L_0. */
   readonly reconstruction: number;
-  /** What the same data cost under the prior itself: the bound is worth what it is below this. */
-  readonly nullBitsPerDim: number;
   /**
    * Over the examples that were evaluated at t, the mean term, and the root of the mean square of x̂_0 − x_0; that of ε̂ − ε
    * is α/σ times as large.
@@ -65,7 +63,6 @@ export async function estimateBound<D extends Distribution = Gaussian>(
   const totals: number[] = [];
   let prior = 0;
   let reconstruction = 0;
-  let ofPrior = 0;
 
   for await (const { x0, condition } of batches) {
     const first = totals.length;
@@ -76,7 +73,6 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     const most = chosen.reduce((most, own) => Math.max(most, own.length), 0);
     const bound = [...(await readAndDispose(priorBits(forward, x0)))];
     prior += bound.reduce((sum, bits) => sum + bits, 0);
-    ofPrior += (await readAndDispose(nullBits(forward, x0, decoder))).reduce((sum, bits) => sum + bits, 0);
 
     for (let k = 0; k < most; k++) {
       signal?.throwIfAborted();
@@ -112,7 +108,6 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     prior: prior / images,
     transitions: mean - (prior + reconstruction) / images,
     reconstruction: reconstruction / images,
-    nullBitsPerDim: ofPrior / images,
     terms: [...counts].flatMap((count, t) =>
       count > 0 ? [{ t, bitsPerDim: sums[t]! / count, x0Error: Math.sqrt(squares[t]! / count) }] : [],
     ),

@@ -14,6 +14,7 @@ export {
   fitModel,
   type Network,
 } from './network.js';
+export { nullBits } from './null-bits.js';
 export { checkPlan, planWarnings } from './plan.js';
 export { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from './points.js';
 export { PRESETS } from './presets/index.js';

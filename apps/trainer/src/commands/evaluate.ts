@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '@diffusion-ts/datasets';
-import type { BoundEstimate } from '@diffusion-ts/losses';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command } from 'commander';
@@ -10,6 +9,7 @@ import { put } from '../config/set.js';
 import { openData } from '../data.js';
 import { isDiffusers } from '../diffusers.js';
 import { Refusal, sentence } from '../errors.js';
+import { evenly } from '../evenly.js';
 import { interruptible } from '../interrupt.js';
 import { duration, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
@@ -20,7 +20,7 @@ import {
   fingerprintOf,
   readFingerprint,
 } from '../run/fingerprint.js';
-import { evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
+import { type Estimated, evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
 import { openModel } from '../runs/open-model.js';
 import { backendOption, wholeNumber } from './options.js';
 
@@ -29,6 +29,8 @@ interface EvaluateCommandOptions {
   limit: number;
   timesteps: number;
   seed: number;
+  repeats: number;
+  unconditional?: boolean;
   json?: boolean;
   backend: Backend;
 }
@@ -42,11 +44,21 @@ export const evaluateCommand: Command = new Command('evaluate')
   .option('--limit <n>', 'evaluate the first n examples', wholeNumber(1), 256)
   .option(
     '--timesteps <n>',
-    'terms of the bound per example; as many as the schedule has steps make it exact',
+    'terms of the bound per example; as many as the schedule has steps make the whole sum, each term by one draw of x_t',
     wholeNumber(2),
     32,
   )
   .option('--seed <n>', 'of the noise, and of which terms are evaluated', wholeNumber(0), 0)
+  .option(
+    '--repeats <n>',
+    'do it so often with other noise, and tell the error of the mean',
+    wholeNumber(1),
+    1,
+  )
+  .option(
+    '--unconditional',
+    'bound p(x), telling the network of no class (default: p(x | class), if it knows classes)',
+  )
   .option('--json', 'print everything as JSON')
   .addOption(backendOption())
   .addHelpText(
@@ -54,7 +66,10 @@ export const evaluateCommand: Command = new Command('evaluate')
     `
 The bound of Ho et al. 2020, eq. 5, is L_T + Σ L_{t−1} + L_0. A sum over all of a thousand steps takes a thousand
 evaluations of the network per example; here each example is evaluated at some timesteps of its own, drawn with known
-probabilities and weighted with their inverse, which has the same expectation. The standard error tells what that costs.`,
+probabilities and weighted with their inverse, which has the same expectation. The standard error tells what that costs.
+Beside it stand the rate L_T + Σ L_{t−1} and the distortion L_0, the error of x_0 and of ε by t, what a network that learned
+its variance would cost with a fixed one, and what the data cost under the simplest model of them. --json adds
+boundBits and nullBits: the lower bounds of log₂ p of a whole example, as in table 1 of Sohl-Dickstein et al. 2015.`,
   )
   .action(evaluateAction);
 
@@ -73,15 +88,18 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     if (built.network.classes !== undefined) checkClasses(known, dataset);
     const images = Math.min(options.limit, dataset.size);
     const bar = progress('evaluate', 0, images);
-    let estimate: BoundEstimate;
+    let estimate: Estimated;
     try {
       estimate = await evaluateRun({
+        config,
         built,
         params,
         dataset,
         limit: images,
         timesteps: options.timesteps,
         seed: options.seed,
+        repeats: options.repeats,
+        unconditional: options.unconditional === true,
         signal: interrupt.signal,
         onImages: (done) => bar.update(Math.floor(done), ''),
       });
@@ -131,16 +149,35 @@ async function keep(run: string, evaluation: Evaluation): Promise<void> {
   }
 }
 
+const ROWS = 6;
+
 function table(evaluation: Evaluation, steps: number, seconds: number): string {
   const { images, split, timesteps, prior, transitions, reconstruction, bitsPerDim, standardError } =
     evaluation;
   const row = (name: string, value: number): string => `  ${name.padEnd(34)}${value.toFixed(4).padStart(9)}`;
+  const { standardErrorOverRepeats, fixedVariances = [], terms } = evaluation;
+  const errors = evenly(
+    terms.filter(({ x0Error }) => x0Error !== undefined),
+    ROWS,
+  );
   return [
-    `The variational bound on ${images} ${split} examples, in bits per dimension:`,
+    `The variational bound on −log₂ ${evaluation.bounds} of ${images} ${split} examples, in bits per dimension:`,
     row('L_T       prior', prior),
     row(`L_{t-1}   ${steps - 1} transitions`, transitions),
     row('L_0       reconstruction', reconstruction),
     `${row('sum', bitsPerDim)} ± ${standardError.toFixed(4)}`,
+    ...(standardErrorOverRepeats === undefined
+      ? []
+      : [`  the mean of repeats, ± ${standardErrorOverRepeats.toFixed(4)} over them`]),
+    row('rate      L_T + Σ L_{t-1}', prior + transitions),
+    row('distortion L_0', reconstruction),
+    ...fixedVariances.map(({ name, bitsPerDim }) => row(`sum with ${name}, not learned`, bitsPerDim)),
+    row('the simplest model of these data', evaluation.nullBitsPerDim ?? Number.NaN),
+    ...(errors.length === 0 ? [] : ['  t          error of x_0   of ε']),
+    ...errors.map(
+      ({ t, x0Error, epsilonError }) =>
+        `  ${String(t).padEnd(10)} ${x0Error!.toFixed(4).padStart(12)}${epsilonError!.toFixed(4).padStart(9)}`,
+    ),
     timesteps < steps
       ? `Each example was evaluated at ${timesteps} of ${steps} timesteps (an estimate without bias; ± is its standard error) in ${duration(seconds)}.`
       : `Each example was evaluated at every timestep, in ${duration(seconds)}; ± is the standard error.`,

@@ -14,7 +14,25 @@ const schema = z.object({
   prior: z.number(),
   transitions: z.number(),
   reconstruction: z.number(),
-  terms: z.array(z.object({ t: z.number(), bitsPerDim: z.number() })),
+  terms: z.array(
+    z.object({
+      t: z.number(),
+      bitsPerDim: z.number(),
+      /** Roots of mean squares, of what the network sees of the data and of the noise. */
+      x0Error: z.optional(z.number()),
+      epsilonError: z.optional(z.number()),
+    }),
+  ),
+  // Runs of the first edition have none of these.
+  bounds: z.string().default('p(x)'),
+  dimensions: z.optional(z.number()),
+  /** Of a whole example, the lower bound of log₂ p and its error, and what the simplest model reaches. */
+  boundBits: z.optional(z.number()),
+  boundBitsStandardError: z.optional(z.number()),
+  nullBits: z.optional(z.number()),
+  nullBitsPerDim: z.optional(z.number()),
+  standardErrorOverRepeats: z.optional(z.number()),
+  fixedVariances: z.optional(z.array(z.object({ name: z.string(), bitsPerDim: z.number() }))),
 });
 
 /** The variational bound of a run on a set of examples; every number but counts is in bits per dimension. */

@@ -1,12 +1,20 @@
 import { type Batch, type Dataset, disposeBatch } from '@diffusion-ts/datasets';
 import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
-import type { Built } from '@diffusion-ts/recipes';
-import type { Params } from '@diffusion-ts/tensor';
-import { rng } from '@diffusion-ts/tensor';
+import { type Built, emptyCondition, nullBits, type RunConfig } from '@diffusion-ts/recipes';
+import {
+  type GaussianReverseProcess,
+  type ReverseProcess,
+  VARIANCES,
+  type Variance,
+} from '@diffusion-ts/reverse-process';
+import { chooseRows, type Params, rng, whenAnswered } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
 import { Refusal } from '../errors.js';
+import type { Evaluation } from '../run/evaluation.js';
 import { partOf, withParts } from './parts.js';
 
 export interface EvaluateOptions {
+  readonly config: RunConfig;
   readonly built: Built;
   readonly params: Params;
   readonly dataset: Dataset;
@@ -15,40 +23,142 @@ export interface EvaluateOptions {
   /** How many terms of the bound are evaluated for each. */
   readonly timesteps: number;
   readonly seed: number;
+  /** How often all of it is done, with other noise and other times; default once. */
+  readonly repeats?: number;
+  /** Tells the network of no class, where it learned without: the bound then is one of p(x). */
+  readonly unconditional?: boolean;
   readonly signal?: AbortSignal;
   readonly onImages?: (done: number) => void;
 }
 
+/** All that is told of an evaluation but of which run and data it is. */
+export type Estimated = Omit<Evaluation, 'step' | 'split' | 'timesteps'>;
+
 /** The variational bound of weights on the first examples of a dataset. */
-export async function evaluateRun(options: EvaluateOptions): Promise<BoundEstimate> {
-  const { built, params, dataset, timesteps, seed, signal, onImages } = options;
+export async function evaluateRun(options: EvaluateOptions): Promise<Estimated> {
+  const { config, built, params, dataset, repeats = 1 } = options;
   checkData(options);
-  const reverse = built.process(params);
   const count = Math.min(options.limit, dataset.size);
+  const reverse = built.process(params);
   try {
-    return await withParts(Math.min(partOf(built.network), count), (part) =>
-      estimateBound(reverse, inOrder(dataset, count, part), {
-        decoder: built.decoder,
-        times: Math.min(timesteps, stepsToSum(built.forward)),
-        rng: rng(seed).fork('evaluation'),
-        ...(signal && { signal }),
-        ...(onImages && { onExamples: onImages }),
+    const estimates: BoundEstimate[] = [];
+    for (let k = 0; k < repeats; k++) estimates.push(await estimateOf(reverse, options, count, k));
+    const fixed: { name: string; bitsPerDim: number }[] = [];
+    if (isLearned(reverse)) {
+      for (const variance of [VARIANCES.fixedSmall, VARIANCES.fixedLarge]) {
+        const { bitsPerDim } = await estimateOf(withVariance(reverse, variance), options, count, 0);
+        fixed.push({ name: variance.name, bitsPerDim });
+      }
+    }
+    return {
+      ...told(meanOf(estimates), await nullBits(config.data, dataset, count), options),
+      ...(repeats > 1 && {
+        standardErrorOverRepeats: standardError(estimates.map(({ bitsPerDim }) => bitsPerDim)),
       }),
-    );
+      ...(fixed.length > 0 && { fixedVariances: fixed }),
+    };
   } finally {
     reverse.dispose();
   }
 }
 
+function estimateOf(
+  reverse: ReverseProcess,
+  { built, dataset, timesteps, seed, unconditional = false, signal, onImages }: EvaluateOptions,
+  count: number,
+  repeat: number,
+): Promise<BoundEstimate> {
+  const random = rng(seed).fork('evaluation');
+  return withParts(Math.min(partOf(built.network), count), (part) => {
+    const examples = inOrder(dataset, count, part);
+    return estimateBound(reverse, unconditional ? withoutClass(examples, built) : examples, {
+      decoder: built.decoder,
+      times: Math.min(timesteps, stepsToSum(built.forward)),
+      rng: repeat === 0 ? random : random.fork(repeat),
+      ...(signal && { signal }),
+      ...(onImages && { onExamples: onImages }),
+    });
+  });
+}
+
+function isLearned(reverse: ReverseProcess): reverse is GaussianReverseProcess {
+  return 'variance' in reverse && (reverse as GaussianReverseProcess).variance.learned;
+}
+
+/** The same mean with a variance that is fixed: of what the network says, the half that is the prediction. */
+function withVariance(reverse: GaussianReverseProcess, variance: Variance): GaussianReverseProcess {
+  const { denoiser } = reverse;
+  return {
+    ...reverse,
+    variance,
+    denoiser: (xt, told, condition) =>
+      whenAnswered(
+        () => denoiser(xt, told, condition),
+        (output) => {
+          const [prediction, raw] = tf.split(output, 2, -1) as [tf.Tensor, tf.Tensor];
+          tf.dispose([output, raw]);
+          return prediction;
+        },
+        () => {},
+      ),
+  };
+}
+
+/** An estimate with what it bounds, that of whole examples, and the errors of a network of Gaussian noise. */
+function told(
+  estimate: BoundEstimate,
+  nullBitsPerDim: number,
+  { config, built: { network, forward }, unconditional = false }: EvaluateOptions,
+): Estimated {
+  const { bitsPerDim, standardError, terms } = estimate;
+  const dimensions = network.shape.reduce((product, n) => product * n, 1);
+  return {
+    ...estimate,
+    bounds: network.classes === undefined || unconditional ? 'p(x)' : 'p(x | class)',
+    dimensions,
+    boundBits: -bitsPerDim * dimensions,
+    boundBitsStandardError: standardError * dimensions,
+    nullBits: -nullBitsPerDim * dimensions,
+    nullBitsPerDim,
+    terms: terms.map(({ t, bitsPerDim, x0Error }) => {
+      if (config.process.noise !== 'gaussian') return { t, bitsPerDim };
+      const { alpha, sigma } = forward.schedule.level(t);
+      return { t, bitsPerDim, x0Error, epsilonError: (alpha / sigma) * x0Error };
+    }),
+  };
+}
+
+/** The means of all that is estimated. */
+function meanOf(estimates: readonly BoundEstimate[]): BoundEstimate {
+  const [first] = estimates as [BoundEstimate];
+  if (estimates.length === 1) return first;
+  const mean = (of: (estimate: BoundEstimate) => number): number =>
+    estimates.reduce((sum, estimate) => sum + of(estimate), 0) / estimates.length;
+  return {
+    ...first,
+    bitsPerDim: mean(({ bitsPerDim }) => bitsPerDim),
+    standardError: mean(({ standardError }) => standardError),
+    prior: mean(({ prior }) => prior),
+    transitions: mean(({ transitions }) => transitions),
+    reconstruction: mean(({ reconstruction }) => reconstruction),
+  };
+}
+
+function standardError(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1) / values.length);
+}
+
 /** How many terms the bound of a process has. */
-export function stepsToSum({ schedule }: Built['forward']): number {
+export function stepsToSum({ schedule }: Pick<Built['forward'], 'schedule'>): number {
   if (schedule.steps !== undefined) return schedule.steps;
   throw new Refusal(
     'The bound is a sum over the steps of a schedule, and the schedule of this run has none: its time is continuous.',
   );
 }
 
-function checkData({ built: { network }, dataset }: EvaluateOptions): void {
+function checkData({ built: { network }, dataset, unconditional = false }: EvaluateOptions): void {
   if (dataset.shape.join() !== network.shape.join()) {
     throw new Refusal(
       `The data are ${dataset.shape.join('×')}, but the model is for ${network.shape.join('×')}.`,
@@ -58,6 +168,12 @@ function checkData({ built: { network }, dataset }: EvaluateOptions): void {
   if (classes !== undefined && (dataset.classes?.length ?? 0) !== classes) {
     throw new Refusal(
       `The model knows ${classes} classes, but the data ${dataset.classes === undefined ? 'have no labels' : `have ${dataset.classes.length}`}.`,
+    );
+  }
+  if (unconditional && classes !== undefined && network.nullLabel === undefined) {
+    throw new Refusal(
+      '--unconditional needs a model that learned some of the examples without their class (training.labelDropout); this one did not.',
+      { exitCode: 2 },
     );
   }
 }
@@ -72,5 +188,26 @@ async function* inOrder(dataset: Dataset, count: number, part: number): AsyncGen
     } finally {
       disposeBatch(batch);
     }
+  }
+}
+
+/** The same, told of no class. */
+async function* withoutClass(examples: AsyncGenerator<Batch>, { network }: Built): AsyncGenerator<Batch> {
+  const empty = emptyCondition(network);
+  try {
+    for await (const { x0, condition } of examples) {
+      if (empty === undefined || condition === undefined) {
+        yield { x0 };
+        continue;
+      }
+      const hidden = tf.tidy(() => chooseRows(tf.ones([x0.shape[0]!], 'bool'), empty.condition, condition));
+      try {
+        yield { x0, condition: hidden };
+      } finally {
+        tf.dispose(hidden);
+      }
+    }
+  } finally {
+    empty?.dispose();
   }
 }

@@ -122,6 +122,7 @@ async function drawAndEvaluate(
 
     const evaluating = progress('evaluate', 0, testImages);
     const evaluation = await evaluateRun({
+      config,
       built,
       params,
       dataset: await openData(config.data, 'test'),
