@@ -62,16 +62,16 @@ describe('a run of the first edition', () => {
     expect(furthest(places, expected('samples.json'))).toBeLessThan(1e-3);
   });
 
-  it('has the bound that it had, term by term', async () => {
+  it('has the bound that it had: L_T and L_0 to the digit, the sum within its error, since other times are drawn now', async () => {
     const of = ['--limit', '64', '--timesteps', '5', '--json', ...CPU];
     const found: Evaluation = JSON.parse((await diffusion('evaluate', run, ...of)).stdout);
     const before = expected<Evaluation>('evaluation.json');
-    for (const part of ['bitsPerDim', 'standardError', 'prior', 'transitions', 'reconstruction'] as const) {
+    for (const part of ['prior', 'reconstruction'] as const) {
       expect(found[part]).toBeCloseTo(before[part], 6);
     }
-    expect(found.terms.map(({ t }) => t)).toEqual(before.terms.map(({ t }) => t));
-    const bits = ({ terms }: Evaluation) => terms.map(({ bitsPerDim }) => bitsPerDim);
-    expect(furthest(bits(found), bits(before))).toBeLessThan(1e-5);
+    const error = Math.hypot(found.standardError, before.standardError);
+    expect(Math.abs(found.bitsPerDim - before.bitsPerDim)).toBeLessThan(2 * error);
+    expect(found.terms[0]!.bitsPerDim).toBeCloseTo(before.terms[0]!.bitsPerDim, 5);
   });
 
   it('goes on training as it would have gone on: losses, gradients, weights and their average', async () => {

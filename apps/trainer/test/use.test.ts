@@ -252,6 +252,12 @@ describe('diffusion evaluate', () => {
     const evaluation = JSON.parse(json.stdout);
     expect(evaluation).toMatchObject({ images: 30, timesteps: 8, split: 'test', step: 10 });
     expect(evaluation.terms.length).toBe(8);
+    // Two coordinates an example, and the sign of a likelihood.
+    expect(evaluation.boundBits).toBeCloseTo(-2 * evaluation.bitsPerDim, 9);
+    expect(evaluation.boundBitsStandardError).toBeCloseTo(2 * evaluation.standardError, 9);
+    expect(evaluation.nullBits).toBeCloseTo(-2 * evaluation.nullBitsPerDim, 9);
+    expect(evaluation.rate + evaluation.reconstruction).toBeCloseTo(evaluation.bitsPerDim, 9);
+    expect(evaluation.bounds).toBe('p(x)');
     expect(JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'))).toEqual(evaluation);
   });
 });

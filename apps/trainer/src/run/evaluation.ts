@@ -30,6 +30,8 @@ const schema = z.object({
   boundBits: z.optional(z.number()),
   boundBitsStandardError: z.optional(z.number()),
   nullBits: z.optional(z.number()),
+  /** L_T and the transitions (Ho et al. 2020, section 4.3); L_0 is the distortion. */
+  rate: z.optional(z.number()),
   nullBitsPerDim: z.optional(z.number()),
   standardErrorOverRepeats: z.optional(z.number()),
   fixedVariances: z.optional(z.array(z.object({ name: z.string(), bitsPerDim: z.number() }))),

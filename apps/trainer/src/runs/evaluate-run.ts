@@ -110,7 +110,7 @@ function told(
   nullBitsPerDim: number,
   { config, built: { network, forward }, unconditional = false }: EvaluateOptions,
 ): Estimated {
-  const { bitsPerDim, standardError, terms } = estimate;
+  const { bitsPerDim, standardError, prior, transitions, terms } = estimate;
   const dimensions = network.shape.reduce((product, n) => product * n, 1);
   return {
     ...estimate,
@@ -120,6 +120,7 @@ function told(
     boundBitsStandardError: standardError * dimensions,
     nullBits: -nullBitsPerDim * dimensions,
     nullBitsPerDim,
+    rate: prior + transitions,
     terms: terms.map(({ t, bitsPerDim, x0Error }) => {
       if (config.process.noise !== 'gaussian') return { t, bitsPerDim };
       const { alpha, sigma } = forward.schedule.level(t);
