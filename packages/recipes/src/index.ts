@@ -1,3 +1,4 @@
+export { alphaBarsOf, checkAlphaBars } from './alpha-bars.js';
 export { type Built, build } from './build.js';
 export { categoricalOf } from './categorical.js';
 export { classesOf, isSequences, type SequencesConfig, sequencesOf } from './classes.js';

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunConfig } from '@diffusion-ts/recipes';
+import { alphaBarsOf, checkAlphaBars, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { readJson } from '../config/read.js';
 import { Refusal, sentence } from '../errors.js';
@@ -35,7 +35,10 @@ export function writeConfig(folder: string, config: RunConfig, data?: Fingerprin
     for (const name of ['checkpoints', 'samples', 'pictures'])
       mkdirSync(join(folder, name), { recursive: true });
     if (data !== undefined) writeFingerprint(folder, data);
-    replaceFile(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(
+      join(folder, CONFIG),
+      `${JSON.stringify({ ...config, alphaBars: alphaBarsOf(config.process) }, null, 2)}\n`,
+    );
   } catch (error) {
     throw new Refusal(`The run cannot be written to ${folder}: ${sentence(error)}.`, { cause: error });
   }
@@ -49,7 +52,10 @@ export function readConfig(folder: string): RunConfig {
     );
   }
   const file = join(folder, CONFIG);
-  return parseConfig(readJson(file), file);
+  const json = readJson(file);
+  const config = parseConfig(json, file);
+  checkAlphaBars(json, config, file);
+  return config;
 }
 
 /** The step of a checkpoint that exists: the one asked for, or the newest. Undefined where there is none at all. */

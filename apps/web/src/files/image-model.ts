@@ -1,5 +1,5 @@
 import { paramsFromSafetensors, readSafetensors } from '@diffusion-ts/checkpoints';
-import { type Diffusion, diffusionOf, type RunConfig } from '@diffusion-ts/recipes';
+import { checkAlphaBars, type Diffusion, diffusionOf, type RunConfig } from '@diffusion-ts/recipes';
 import { checkParams, disposeParams, type Params } from '@diffusion-ts/tensor';
 import { util } from '@tensorflow/tfjs-core';
 
@@ -19,7 +19,9 @@ export interface ImageModel extends Diffusion {
 export async function readImageModel(bytes: Uint8Array, described?: unknown): Promise<ImageModel> {
   const { tensors, metadata } = readSafetensors(bytes);
   const { parseConfig } = await import('@diffusion-ts/recipes/config');
-  const config = parseConfig(described ?? configIn(metadata), 'config.json');
+  const json = described ?? configIn(metadata);
+  const config = parseConfig(json, 'config.json');
+  checkAlphaBars(json, config, 'config.json');
   checkBlocks(config.model, Object.keys(tensors).length);
   const built = diffusionOf(config);
   const { isImage, shape, shapes, layouts } = built.network;
