@@ -10,8 +10,9 @@ import {
 import { join } from 'node:path';
 import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { describe, expect, it } from 'vitest';
+import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import { diffusion, folder, losses, said, start, train, weightsOf } from './cli.js';
+import { diffusion, folder, inProcess, losses, said, start, train, weightsOf } from './cli.js';
 
 describe('diffusion train', () => {
   it('leaves a run with its complete config, a checkpoint, metrics, events, pictures and a report', async () => {
@@ -107,6 +108,20 @@ describe('diffusion train', () => {
     expect(code).toBe(1);
     expect(stderr).toBe(
       `error: ${run} holds a run already (at step 2): continue it with --resume, or choose another folder with --out.\n`,
+    );
+  });
+
+  it('begins anew in the folder of a run that never came to a checkpoint, and leaves a model alone', async () => {
+    const run = join(folder(), 'run');
+    const first = await inProcess(trainCommand, ...train(run, '--steps', '4', '--lr', '1e30').slice(1));
+    expect([first.error, checkpointSteps(run)]).toEqual([expect.stringContaining('Step 0 was refused'), []]);
+    const second = await inProcess(trainCommand, ...train(run, '--steps', '2', '--lr', '1e-3').slice(1));
+    expect([second.error, checkpointSteps(run)]).toEqual([undefined, [2]]);
+
+    const model = folder();
+    writeFileSync(join(model, 'model.safetensors'), '');
+    expect((await inProcess(trainCommand, ...train(model).slice(1))).error).toBe(
+      `${model} holds a model already: choose another folder with --out.`,
     );
   });
 

@@ -9,7 +9,7 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
-import { diffusion, folder, hash, start, train } from './cli.js';
+import { diffusion, folder, hash, inProcess, start, train } from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 let points: string;
@@ -218,6 +218,15 @@ describe('diffusion sample', () => {
     expect(await refused('--sampler', 'ancestral', '--eta', '1')).toBe(
       'error: --eta belongs to --sampler ddim: ancestral has no such choice.\n',
     );
+  });
+
+  it('refuses more samples than one picture holds before it draws any', async () => {
+    const many = await inProcess(sampleCommand, images, '--count', '1000000000', ...CPU);
+    expect(many.error).toMatch(
+      /^--count is 1000000000: expected fewer, since one picture holds them all, and of \d+×\d+ /,
+    );
+    const cloud = await inProcess(sampleCommand, points, '--count', '1000000000', ...CPU);
+    expect(cloud.error).toBe('--count is 1000000000: expected at most 10000000, which one picture can hold.');
   });
 
   it('refuses more steps than the schedule has, and options that do not go together', async () => {

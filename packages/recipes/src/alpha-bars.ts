@@ -1,6 +1,6 @@
 import type { RunConfig } from './config/schema.js';
 import { ConfigError } from './config-error.js';
-import { forwardOf } from './process.js';
+import { noiseScheduleOf } from './process.js';
 
 const POINTS = 9;
 
@@ -10,7 +10,7 @@ const POINTS = 9;
  * hash, since the last digit of a cosine is not the same on every machine.
  */
 export function alphaBarsOf(process: Pick<RunConfig['process'], 'schedule' | 'zeroTerminalSnr'>): number[] {
-  const { schedule } = forwardOf(process);
+  const schedule = noiseScheduleOf(process);
   const { least, end, steps } = schedule;
   return Array.from({ length: POINTS }, (_, i) => {
     const t = least + (i / (POINTS - 1)) * (end - least);

@@ -6,7 +6,7 @@ import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { classLossOf, lossOf, weightingOf } from './loss.js';
 import { isCategorical } from './process.js';
-import { learningRateOf } from './training.js';
+import { emaOf, learningRateOf, optimizerOf } from './training.js';
 
 /**
  * What a complete config stands for, once it is certain that it can be trained, and that its sheets can be drawn: a run is
@@ -15,7 +15,11 @@ import { learningRateOf } from './training.js';
  */
 export function checkPlan(config: RunConfig): Built {
   const built = build(config);
-  blaming('training: ', () => learningRateOf(config.training));
+  blaming('training: ', () => {
+    learningRateOf(config.training);
+    optimizerOf(config.training);
+    emaOf(config.training.ema);
+  });
   if (isCategorical(built.forward)) checkClassesTaught(config, built);
   else if (built.latentShape === undefined) checkTaught(config, built);
   checkSampled(config, built);
@@ -24,7 +28,7 @@ export function checkPlan(config: RunConfig): Built {
 
 /** That the loss and the times to train on fit the process. */
 function checkTaught(config: RunConfig, { forward }: Built): void {
-  lossOf(config);
+  blaming('loss: ', () => lossOf(config));
   const { loss, process } = config;
   checkEnd(config, forward.schedule);
   checkContinuous(config, forward.schedule, 'simple');
@@ -43,7 +47,7 @@ function checkTaught(config: RunConfig, { forward }: Built): void {
 
 /** The same of a process on classes. */
 function checkClassesTaught(config: RunConfig, { forward }: Built): void {
-  classLossOf(config);
+  blaming('loss: ', () => classLossOf(config));
   const { loss, process } = config;
   checkContinuous(config, forward.schedule, 'cross-entropy or masked-cross-entropy');
   if (

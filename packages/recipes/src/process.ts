@@ -65,7 +65,7 @@ export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule 
 
 /** The Gaussian forward process of a config. @throws ConfigError if its noise is that of classes. */
 export function forwardOf(process: ForwardConfig): ForwardProcess {
-  if (process.noise === 'gaussian') return gaussianDiffusion(finalSchedule(process));
+  if (process.noise === 'gaussian') return gaussianDiffusion(noiseScheduleOf(process));
   throw new ConfigError(
     `process.noise is ${process.noise}: expected gaussian, since numbers are asked for and no classes.`,
   );
@@ -87,7 +87,7 @@ export function categoricalForwardOf(
       `process.${predicts === 'x0' ? `variance is ${variance}: expected fixedSmall` : `predicts is ${predicts}: expected x0`}, since a network for classes says which they were, and nothing else.`,
     );
   }
-  return categoricalDiffusion(finalSchedule(process), TRANSITIONS[noise](classes));
+  return categoricalDiffusion(noiseScheduleOf(process), TRANSITIONS[noise](classes));
 }
 
 /** The noises on classes by their names in a config. */
@@ -101,7 +101,8 @@ const TRANSITIONS: Readonly<
 
 type ForwardConfig = Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr' | 'noise'>;
 
-function finalSchedule({
+/** The schedule of a process, brought to zero signal at its end where that is asked for. */
+export function noiseScheduleOf({
   schedule,
   zeroTerminalSnr,
 }: Pick<ProcessConfig, 'schedule' | 'zeroTerminalSnr'>): NoiseSchedule {

@@ -12,6 +12,7 @@ import {
   linearDecay,
   logitNormalTimes,
   logNormalSigma,
+  type Optimizer,
   stratifiedTimes,
   type TimeSampler,
   type TrainStepOptions,
@@ -66,12 +67,11 @@ export function toldStepsOf(
 export function optimizationOf(
   training: TrainingConfig,
 ): Pick<TrainStepOptions, 'learningRate' | 'optimizer' | 'ema' | 'microBatch'> {
-  const { betas, epsilon, weightDecay, maxGradNorm, microBatch } = training;
   return {
     learningRate: learningRateOf(training),
-    optimizer: adamW({ betas, epsilon, weightDecay, maxGradNorm: maxGradNorm ?? undefined }),
+    optimizer: optimizerOf(training),
     ema: emaOf(training.ema),
-    microBatch: microBatch ?? undefined,
+    microBatch: training.microBatch ?? undefined,
   };
 }
 
@@ -96,7 +96,11 @@ export function learningRateOf(config: TrainingConfig): LearningRate {
   return config.warmUp === 0 ? schedule : warmUp(config.warmUp, schedule);
 }
 
-function emaOf(ema: TrainingConfig['ema']): EmaDecay | undefined {
+export function optimizerOf({ betas, epsilon, weightDecay, maxGradNorm }: TrainingConfig): Optimizer {
+  return adamW({ betas, epsilon, weightDecay, maxGradNorm: maxGradNorm ?? undefined });
+}
+
+export function emaOf(ema: TrainingConfig['ema']): EmaDecay | undefined {
   switch (ema.kind) {
     case 'constant':
       return constantDecay(ema.decay);

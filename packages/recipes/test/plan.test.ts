@@ -53,6 +53,11 @@ it.each([
     'sampling.steps is null: expected a number',
   ],
   [
+    'an ε of the optimizer that float32 does not have',
+    { training: { epsilon: 1e-300 } },
+    'training: epsilon',
+  ],
+  [
     'the hybrid loss of a fixed variance',
     { loss: { kind: 'hybrid' } },
     'loss.kind is hybrid: expected simple',

@@ -11,7 +11,7 @@ import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
-import { columnsOf, sampleRun } from '../runs/sample-run.js';
+import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 
 interface SampleOptions
@@ -83,6 +83,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
   const settings = chosen(config.sampling, built.forward, options);
+  checkCount(built.network, settings.count, '--count');
   const names = readFingerprint(folder)?.classes ?? [];
   const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;

@@ -21,6 +21,7 @@ import { interruptible } from '../interrupt.js';
 import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
+import { checkCount } from '../runs/sample-run.js';
 import { trainRun } from '../runs/train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
 
@@ -96,7 +97,9 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const known = saved && readFingerprint(run);
   if (known !== undefined && options.acceptData !== true) checkSameData(run, known, data);
   const config = { ...settings, model: fitModel(settings, dataset) };
-  for (const warning of planWarnings(config, checkPlan(config))) console.error(warning);
+  const built = checkPlan(config);
+  checkCount(built.network, config.sampling.count, 'sampling.count');
+  for (const warning of planWarnings(config, built)) console.error(warning);
 
   await whileLocked(run, async () => {
     let from: number | undefined;

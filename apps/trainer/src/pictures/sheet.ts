@@ -10,16 +10,28 @@ const GUTTER = 2;
 const GUTTER_GREY = 64;
 const WANTED_WIDTH = 600;
 
+/** How large a sheet is, and how much its images are enlarged. */
+export function sheetSize(
+  count: number,
+  [height, width]: readonly number[],
+  columns: number,
+): { width: number; height: number; scale: number } {
+  const scale = Math.max(1, Math.round(WANTED_WIDTH / (columns * width!)));
+  return {
+    width: columns * (width! * scale + GUTTER) + GUTTER,
+    height: Math.ceil(count / columns) * (height! * scale + GUTTER) + GUTTER,
+    scale,
+  };
+}
+
 /** The images in rows of `columns`, enlarged by a whole factor where they are small; cells without an image are black. */
 export function sheet({ shape, values }: Images, columns: number): Raster {
   const [count, height, width, depth] = shape as [number, number, number, number];
   const channels = depth === 1 ? 1 : 3;
   const rows = Math.ceil(count / columns);
-  const scale = Math.max(1, Math.round(WANTED_WIDTH / (columns * width)));
+  const { width: sheetWidth, height: sheetHeight, scale } = sheetSize(count, [height, width], columns);
   const cellWidth = width * scale + GUTTER;
   const cellHeight = height * scale + GUTTER;
-  const sheetWidth = columns * cellWidth + GUTTER;
-  const sheetHeight = rows * cellHeight + GUTTER;
   const data = new Uint8Array(sheetWidth * sheetHeight * channels).fill(GUTTER_GREY);
   for (let i = 0; i < rows * columns; i++) {
     const left = (i % columns) * cellWidth + GUTTER;

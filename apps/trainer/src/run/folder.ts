@@ -4,6 +4,7 @@ import { alphaBarsOf, checkAlphaBars, type RunConfig } from '@diffusion-ts/recip
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { readJson } from '../config/read.js';
 import { Refusal, sentence } from '../errors.js';
+import { MODEL } from './checkpoint-files.js';
 import { checkpointFolder, checkpointSteps } from './checkpoints.js';
 import { type Fingerprint, writeFingerprint } from './fingerprint.js';
 import { replaceFile } from './replace-file.js';
@@ -18,13 +19,16 @@ export function hasConfig(folder: string): boolean {
   return existsSync(join(folder, CONFIG));
 }
 
-/** Makes the folder of a new run. One that holds a run already is refused. */
+/** Makes the folder of a new run. One that holds weights already is refused; a run that never came so far is replaced. */
 export function createRun(folder: string, config: RunConfig, data?: Fingerprint): void {
-  if (existsSync(join(folder, CONFIG))) {
-    const step = checkpointSteps(folder).at(-1);
+  const step = checkpointSteps(folder).at(-1);
+  if (step !== undefined) {
     throw new Refusal(
-      `${folder} holds a run already (${step === undefined ? 'without a checkpoint' : `at step ${step}`}): continue it with --resume, or choose another folder with --out.`,
+      `${folder} holds a run already (at step ${step}): continue it with --resume, or choose another folder with --out.`,
     );
+  }
+  if (existsSync(join(folder, MODEL))) {
+    throw new Refusal(`${folder} holds a model already: choose another folder with --out.`);
   }
   writeConfig(folder, config, data);
 }

@@ -1,7 +1,9 @@
 import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
 import type { Params } from '@diffusion-ts/tensor';
+import { Refusal } from '../errors.js';
 import { picture } from '../pictures/picture.js';
 import type { Raster } from '../pictures/raster.js';
+import { sheetSize } from '../pictures/sheet.js';
 import { type Drawn, draw } from './draw.js';
 import { partOf } from './parts.js';
 
@@ -15,6 +17,27 @@ export async function watchingSheet(
   const { network } = built;
   const { samples } = await sampleRun({ built, params, settings: sampling, seed: training.seed, signal });
   return picture(samples, { data, shape: network.shape }, columnsOf(network, sampling.count));
+}
+
+// What sharp makes a picture of at most, and as many points as a set of them may have.
+const MOST_PIXELS = 0x3fff ** 2;
+const MOST_POINTS = 10_000_000;
+
+/** That one picture can hold so many samples, before any is drawn. */
+export function checkCount(network: Network, count: number, setting: string): void {
+  if (!network.isImage) {
+    if (count <= MOST_POINTS) return;
+    throw new Refusal(
+      `${setting} is ${count}: expected at most ${MOST_POINTS}, which one picture can hold.`,
+      { exitCode: 2 },
+    );
+  }
+  const { width, height } = sheetSize(count, network.shape, columnsOf(network, count));
+  if (width * height <= MOST_PIXELS) return;
+  throw new Refusal(
+    `${setting} is ${count}: expected fewer, since one picture holds them all, and of ${width}×${height} pixels there is none.`,
+    { exitCode: 2 },
+  );
 }
 
 export interface SampleRunOptions {
