@@ -12,6 +12,8 @@ export interface CategoricalDiffusion extends ForwardProcess<Categorical> {
   readonly classes: number;
   /** How many states x_t has: one more, where there is a mask. */
   readonly states: number;
+  /** 1 for every class of x_0 that can become this x_t, and 0 for others: `[batch, …, classes]`. */
+  possible(xt: tf.Tensor, t: PerExample): tf.Tensor;
   /**
    * Σ_{x_0} q(x_s | x_t, x_0) p(x_0), over the probabilities of x_0 `[batch, …, classes]`. Only an x_0 that can become
    * this x_t counts, and those together as 1: what is not masked is known.
@@ -38,21 +40,22 @@ export function categoricalDiffusion(schedule: NoiseSchedule, transition: Transi
   const { start } = schedule;
 
   /** Matrices [1 or batch, rows, states] from s to t, an entry of each made what `f` says. */
-  const matrices = (
-    s: PerExample,
-    t: PerExample,
-    rows: number,
-    f = (q: number): number => q,
-  ): tf.Tensor3D => {
-    const made = new Map<string, number[]>();
-    const values: number[] = [];
+  const matrices = (s: PerExample, t: PerExample, rows: number, f?: (q: number) => number): tf.Tensor3D => {
+    const made = new Map<string, Float64Array>();
+    const list: Float64Array[] = [];
     zipExamples(s, t, (s, t) => {
       const key = `${s} ${t}`;
-      const own = made.get(key) ?? Array.from(between(s, t).subarray(0, rows * states), f);
-      made.set(key, own);
-      return values.push(...own);
+      let own = made.get(key);
+      if (own === undefined) {
+        const matrix = between(s, t).subarray(0, rows * states);
+        own = f ? matrix.map(f) : matrix;
+        made.set(key, own);
+      }
+      return list.push(own);
     });
-    return tf.tensor3d(values, [values.length / (rows * states), rows, states]);
+    const values = new Float32Array(list.length * rows * states);
+    for (const [i, matrix] of list.entries()) values.set(matrix, i * rows * states);
+    return tf.tensor3d(values, [list.length, rows, states]);
   };
   const marginal = (x0: tf.Tensor, t: PerExample): tf.Tensor =>
     tf.tidy(() => rowsTimes(oneHot(x0, classes), matrices(start, t, classes)));
@@ -95,6 +98,15 @@ export function categoricalDiffusion(schedule: NoiseSchedule, transition: Transi
       checkPerExample('s', s, 'x0', x0);
       checkShape('xt', xt, 'x0', x0);
       return tf.tidy(() => posteriorOver(oneHot(x0, classes), xt, t, s) as Categorical & tf.NamedTensorMap);
+    },
+    possible(xt, t) {
+      checkPerExample('t', t, 'xt', xt);
+      return tf.tidy(() =>
+        rowsTimes(
+          oneHot(xt, states),
+          transposed(matrices(start, t, classes, (q) => Number(q > LEAST_PROBABILITY))),
+        ),
+      );
     },
     posteriorOver,
     prior: (shape) =>

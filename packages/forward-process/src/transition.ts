@@ -137,7 +137,9 @@ function product(a: Float64Array, b: Float64Array, size: number): Float64Array {
 }
 
 function matrix(size: number, entry: (row: number, column: number) => number): Float64Array {
-  return Float64Array.from({ length: size * size }, (_, n) => entry(Math.floor(n / size), n % size));
+  const entries = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) entries[i * size + j] = entry(i, j);
+  return entries;
 }
 
 function checkClasses(classes: number): void {

@@ -36,7 +36,7 @@ export function categoricalReverseProcess(
       const told = perExampleTensor(t, xt.shape[0]!);
       const answer = (output: tf.Tensor): Evaluation<Categorical> => {
         try {
-          return categoricalEvaluation(forward, xt, t, probabilitiesOf(output, xt, forward.classes));
+          return categoricalEvaluation(forward, xt, t, probabilitiesOf(output, forward, xt, t));
         } finally {
           if (output !== xt) output.dispose();
         }
@@ -49,6 +49,9 @@ export function categoricalReverseProcess(
     },
   };
 }
+
+// Of e to its negative nothing is left in float32, however large the logits.
+const IMPOSSIBLE = 1e9;
 
 function categoricalEvaluation(
   forward: CategoricalDiffusion,
@@ -63,11 +66,21 @@ function categoricalEvaluation(
   };
 }
 
-function probabilitiesOf(output: tf.Tensor, xt: tf.Tensor, classes: number): tf.Tensor {
+/** p_θ(x_0 | x_t), of which the network has no say in what x_t rules out. */
+function probabilitiesOf(
+  output: tf.Tensor,
+  { classes, possible }: CategoricalDiffusion,
+  xt: tf.Tensor,
+  t: PerExample,
+): tf.Tensor {
   if (output.size !== classes * xt.size || output.shape[0] !== xt.shape[0]) {
     throw new RangeError(
       `the denoiser must return ${classes} logits for each element of xt of shape [${xt.shape}], not shape [${output.shape}]`,
     );
   }
-  return tf.tidy(() => tf.softmax(tf.reshape(output, [...xt.shape, classes])));
+  return tf.tidy(() => {
+    const logits = tf.reshape(output, [...xt.shape, classes]);
+    // In logits, since what is left would be 0 / 0 where the network gave nothing to it: of what is not masked it learns nothing.
+    return tf.softmax(tf.add(logits, tf.mul(tf.sub(possible(xt, t), 1), IMPOSSIBLE)));
+  });
 }

@@ -1,5 +1,6 @@
 import { absorbingTransition, categoricalDiffusion, uniformTransition } from '@diffusion-ts/forward-process';
 import { fromBetas, rectified } from '@diffusion-ts/schedules';
+import { valueAndGrad } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
@@ -65,6 +66,25 @@ onEachBackend(() => {
     const expected = [1, 0, 0, 0, 1, 0, 0.1 * unmasked, 0.9 * unmasked, 1 - unmasked];
     expectAllClose(evaluation.to(0.25).probabilities, expected, close);
     expectAllClose(evaluation.x0(), [0, 1, 1], close);
+  });
+
+  it('what is not masked costs nothing and teaches nothing, however sure the network is of another class', () => {
+    const xt = column(0, 1, 3);
+    const bits = (logits: tf.Tensor) => {
+      const reverse = categoricalReverseProcess({ forward: absorbing, denoiser: () => tf.clone(logits) });
+      const p = atOnce(reverse.evaluate(xt, 3)).to(1);
+      return tf.sum(absorbing.posterior(column(0, 1, 2), xt, 3, 1).kl(p)) as tf.Scalar;
+    };
+    const sure = [-200, 300, 0, 40, -60, 30, 0, 0, 0];
+    const { value, grads } = valueAndGrad(({ logits }) => bits(logits!))({
+      logits: tf.tensor2d(sure, [3, 3]),
+    });
+    // What is masked: of ᾱ_1 − ᾱ_3 in 1 − ᾱ_3 the step unmasks, to a third each.
+    const [after, before] = [1, 3].map((t) => schedule.level(t).alpha ** 2);
+    const unmasked = (after! - before!) / (1 - before!);
+    expectAllClose(value, unmasked * Math.log(3));
+    const toward = [1, 1, -2].map((sign) => (unmasked * sign) / 3);
+    expectAllClose(grads.logits!, [0, 0, 0, 0, 0, 0, ...toward]);
   });
 
   it('takes the logits of an element beside one another, whatever the shape, and refuses others', () => {

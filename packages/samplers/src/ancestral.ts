@@ -9,9 +9,9 @@ export interface AncestralOptions {
 }
 
 /**
- * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_s ~ p_θ(x_s | x_t), and at the end, where x is
- * continuous, its mode, without noise. The distribution is the process's own, of whatever kind, learned variances and clipping included; with few times it is that
- * between them (section 4 of Nichol & Dhariwal 2021).
+ * Ancestral sampling, algorithm 2 of Ho et al. 2020: x_s ~ p_θ(x_s | x_t), at the end too where x is discrete, and else
+ * without noise, its mode. The distribution is the process's own, of whatever kind, learned variances and clipping included;
+ * with few times it is that between them (section 4 of Nichol & Dhariwal 2021).
  *
  * @throws (when called) as `fromSolver` does.
  */
