@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { spell } from '@diffusion-ts/datasets';
-import { classesOf, isPoints, isSequences, type RunConfig } from '@diffusion-ts/recipes';
+import { classesOf, isPoints, type RunConfig } from '@diffusion-ts/recipes';
 import { Refusal, sentence } from '../errors.js';
 import { gif, png, type Raster, rasterize } from './raster.js';
 import { sheet } from './sheet.js';
@@ -17,9 +17,10 @@ export async function picture(values: Float32Array, shown: Shown, columns: numbe
   if (shown.data.kind === 'names') return rasterize(text(spelled(values, shown), columns));
   if (isPoints(shown.data)) return rasterize(await scatterOf([values]));
   const shape = asImage(shown);
-  // Sequences lie above one another, each a row of pixels.
-  const rows = isSequences(shown.data) ? 1 : columns;
-  return sheet({ shape: [values.length / sizeOf(shape), ...shape], values: asPixels(values, shown) }, rows);
+  return sheet(
+    { shape: [values.length / sizeOf(shape), ...shape], values: asPixels(values, shown) },
+    columns,
+  );
 }
 
 /** Moments of a process side by side, each `[count, …shape]`: an image a row, or a cloud a moment. */
@@ -47,6 +48,7 @@ export function spelled(values: Float32Array, { shape }: Shown): string[] {
   );
 }
 
+/** A sequence is a row of pixels. */
 function asImage({ shape }: Shown): readonly number[] {
   return shape.length === 1 ? [1, shape[0]!, 1] : shape;
 }
