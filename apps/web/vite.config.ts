@@ -10,6 +10,10 @@ export default defineConfig({
   // Where there is a bundler, core's own file can be had in the place of the copy that Node needs: 40 kB less to load.
   resolve: { alias: { '#gradients': '@tensorflow/tfjs-core/dist/register_all_gradients.js' } },
   plugins: [svelte(), onlyWoff2(), digits('public'), contentSecurityPolicy(), serviceWorker()],
-  worker: { format: 'es' },
+  worker: {
+    format: 'es',
+    // All that the worker's first module needs lies beside it, and not in it, where others would import it from there.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'serve', test: /lab\/serve\.ts$/ }] } } },
+  },
   build: { target: 'es2023', assetsInlineLimit: 0, chunkSizeWarningLimit: 1000 },
 });

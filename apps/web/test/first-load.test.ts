@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { firstLoad, transferSize } from './first-load.js';
 
@@ -16,4 +17,17 @@ it('the parts that a first visit cannot do without are counted: the page, the wo
     expect(files).toMatch(part);
   }
   expect(files).not.toMatch(/Derivation|katex/);
+});
+
+it("no file imports the worker's first one, which WebKit would then evaluate once more", () => {
+  const assets = new URL('../dist/assets/', import.meta.url);
+  const files = readdirSync(assets).filter((name) => name.endsWith('.js'));
+  const worker = files.filter((name) => name.startsWith('worker-'));
+  expect(worker).toHaveLength(1);
+  const importing = files.filter((name) =>
+    new RegExp(`(?:from|import) *\\(?["'\`]\\./${worker[0]}`).test(
+      readFileSync(new URL(name, assets), 'utf8'),
+    ),
+  );
+  expect(importing).toEqual([]);
 });
