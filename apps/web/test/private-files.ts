@@ -1,11 +1,14 @@
 // The browser's private file system and its locks, as a worker of Safari before 26 has them: without createWritable.
 
+import { vi } from 'vitest';
+import { PATIENCE_MS } from '../src/lab/storage.js';
+
 export interface PrivateFiles {
   /** What lies there, by name. */
   readonly files: Map<string, Uint8Array>;
   /** What `navigator` is to be. */
   navigator(): object;
-  /** From now on another tab has every lock that anybody asks for, until it is closed. */
+  /** From now on another tab has every lock that anybody asks for, until it is closed: nobody's patience lasts so long. */
   otherTab(): { close(): void };
   /** Lets the next write wait in its middle. */
   holdWrites(): { readonly begun: Promise<void>; release(): void };
@@ -67,8 +70,12 @@ export function privateFiles(): PrivateFiles {
   };
   const locks = {
     async request(_: string, { signal }: { signal: AbortSignal }, hold: () => Promise<void>) {
-      if (others > 0)
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      if (others > 0) {
+        await new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          vi.advanceTimersByTime(PATIENCE_MS);
+        });
+      }
       void hold();
     },
   };

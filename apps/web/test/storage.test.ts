@@ -78,9 +78,11 @@ describe('a stored file, in a browser without createWritable', () => {
   });
 
   it('belongs to one tab', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const other = disk.otherTab();
     expect(await own('a')).toBe(false);
     other.close();
     expect(await own('a')).toBe(true);
+    vi.useRealTimers();
   });
 });

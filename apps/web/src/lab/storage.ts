@@ -8,7 +8,7 @@ const MAGIC = 0x6c61622d66696c65n;
 /** The magic number, which version of the file it is, and how many bytes come before. */
 const STAMP_BYTES = 24;
 /** A tab that was just reloaded has not let go of everything yet. */
-const PATIENCE_MS = 2000;
+export const PATIENCE_MS = 2000;
 
 /** TypeScript knows it in workers alone; Safari before 16.4 has all but reading and writing as promises. */
 interface SyncAccess {
