@@ -137,16 +137,16 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
 
   it('noises a picture of the visitor, in colour, and says of another file that it is none', async () => {
     const { page, errors, close } = await lab.visit('forward?t=0&T=1000');
-    // Left half red, right half blue.
+    // A third of the middle square is red, one is transparent, and so white, and one is blue.
     const picture = await page.evaluate(() => {
       const canvas = Object.assign(document.createElement('canvas'), { width: 90, height: 60 });
       const context = canvas.getContext('2d')!;
       for (const [x, colour] of [
         [0, '#f00'],
-        [45, '#00f'],
+        [55, '#00f'],
       ] as const) {
         context.fillStyle = colour;
-        context.fillRect(x, 0, 45, 60);
+        context.fillRect(x, 0, 35, 60);
       }
       return canvas.toDataURL('image/png').split(',')[1]!;
     });
@@ -159,13 +159,14 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
         .last()
         .locator('canvas')
         .evaluate((canvas) =>
-          [10, 54].map((x) => [
+          [10, 32, 54].map((x) => [
             ...(canvas as HTMLCanvasElement).getContext('2d')!.getImageData(x, 32, 1, 1).data,
           ]),
         );
     await page.waitForFunction(() => document.querySelector('.now canvas')?.getAttribute('width') === '64');
-    const [left, right] = await pixels();
+    const [left, middle, right] = await pixels();
     expect(left![0]! - left![2]!).toBeGreaterThan(200);
+    expect(Math.min(...middle!)).toBeGreaterThan(200);
     expect(right![2]! - right![0]!).toBeGreaterThan(200);
     await choose('text.png', Buffer.from('no picture'));
     await page
@@ -191,7 +192,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
   });
 
   it('trains in the plane until the distance to the data halves, and compares runs', async () => {
-    const { page, errors, close } = await lab.visit('plane?T=50');
+    const { page, errors, close } = await lab.visit('plane?T=25');
     await page.keyboard.press('Space');
     await page.waitForFunction(() => {
       const shown = document.querySelector('[data-testid=distance]');
@@ -297,7 +298,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await close();
   });
 
-  it('trains on digits until the loss falls below 0.7, goes on after a reload, and takes back what it exports', async () => {
+  it('trains on digits until the loss falls below 0.7, goes on after a reload and on other pages, and takes back what it exports', async () => {
     const { page, errors, tasksDuring, close } = await lab.visit('digits?batch=16');
     const train = page.getByRole('button', { name: 'Train' });
     await page.getByTestId('digits-progress').filter({ hasText: '0 of' }).waitFor();
@@ -317,11 +318,16 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     await page.getByRole('button', { name: 'Go on' }).waitFor();
     expect(await page.getByTestId('digits-progress').textContent()).toBe(stoppedAt);
     expect(await page.getByTestId('digits-loss').textContent()).toBe(loss);
+    // It goes on while it is drawn from on another page, which says that it does.
     await page.getByRole('button', { name: 'Go on' }).click();
-    await page.waitForFunction(
-      (before) => document.querySelector('[data-testid=digits-progress]')?.textContent !== before,
-      stoppedAt,
-    );
+    await page.getByRole('link', { name: 'Sample', exact: true }).click();
+    await page.getByRole('link', { name: /^Digits +\d+ %$/ }).waitFor();
+    await page.goto(`${lab.url}#/sample?model=mine&guidance=0&steps=${ONE_STEP}`);
+    await page.getByRole('button', { name: 'My digits' }).click();
+    await page.getByTestId('model').filter({ hasText: 'Model: my run on digits' }).waitFor();
+    await drawn(page, [1, 1, 1, 1]);
+    await page.getByRole('link', { name: /^Digits +\d+ %$/ }).click();
+    await page.getByTestId('digits-progress').filter({ hasNotText: stoppedAt! }).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
 
@@ -352,7 +358,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
   });
 
   it('samples with every sampler from one seed, with the steps asked for, and goes on from a step', async () => {
-    const { page, errors, close } = await lab.visit(`sample?steps=${steps(6, 6, 5, 4)}`);
+    const { page, errors, close } = await lab.visit(`sample?guidance=0&steps=${steps(6, 6, 5, 4)}`);
     // Heun's looks twice in every step but the last.
     await drawn(page, [6, 6, 9, 4]);
     const samplers = ['DDPM', 'DDIM', 'Heun', 'DPM-Solver++'];
@@ -419,7 +425,9 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
   });
 
   it('inpaints from what is known and draws from a scribble, with each of the samplers', async () => {
-    const { page, errors, close } = await lab.visit(`sample?mode=inpaint&steps=${steps(8, 8, 4, 8)}`);
+    const { page, errors, close } = await lab.visit(
+      `sample?mode=inpaint&guidance=0&steps=${steps(8, 8, 4, 8)}`,
+    );
     await drawn(page, [8, 8, 7, 8]);
     // What the mask does not cover: the upper half, thirteen rows of the first picture.
     const upper = (await firstPictures(page)).map((image) => image.slice(0, 28 * 13));

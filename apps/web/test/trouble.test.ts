@@ -20,8 +20,9 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
     expect(await second.getByRole('button', { name: 'Go on' }).isDisabled()).toBe(true);
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).waitFor();
-    // A run keeps its batches.
-    expect(await page.getByRole('radio', { name: '64 a step' }).isDisabled()).toBe(true);
+    // A run keeps its batches, and there is no knob that does nothing.
+    await page.getByText('16 images a step, as it began').waitFor();
+    expect(await page.getByRole('radio').count()).toBe(0);
     const stoppedAt = await page.getByTestId('digits-progress').textContent();
     await page.close();
     await second.getByRole('button', { name: 'Look again' }).click();
@@ -119,6 +120,14 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
     await page.getByRole('link', { name: 'Derivation' }).click();
     await page.getByRole('heading', { name: 'The bound, term by term' }).waitFor();
     expect(await drop()).toBe(true);
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'Derivation takes no files: a picture goes to Forward' })
+      .waitFor();
+    // It is not said any longer where it does not hold.
+    await page.getByRole('link', { name: 'Plane' }).click();
+    await page.getByRole('button', { name: 'Train' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
     await close();
   });
 });

@@ -2,6 +2,7 @@
 
 import { run as runJob } from '../lab/client.svelte.js';
 import { announce } from '../ui/announce.svelte.js';
+import { whileAtWork } from '../ui/at-work.svelte.js';
 import { DIGITS } from './config.js';
 import type { DigitsLoss, DigitsProgress, DigitsStatus } from './jobs.js';
 
@@ -20,8 +21,6 @@ class DigitRun {
   opening = $state('');
   error = $state('');
   training = $state(false);
-  /** Whether it was paused because its page was left. */
-  left = false;
   step = $state(0);
   imagesPerSecond = $state(0);
   /** The step that is stored. */
@@ -34,6 +33,7 @@ class DigitRun {
   pictures = $state.raw<Picture[]>([]);
 }
 
+const WORK = { page: 'digits', done: () => digits.step / DIGITS.training.steps };
 const NO_CURVES = { steps: [], losses: [], smooth: [], quartiles: [[], [], [], []] };
 
 export const digits = new DigitRun();
@@ -72,7 +72,7 @@ export function replaceDigits(status: DigitsStatus): void {
 }
 
 export function trainDigits(): Promise<void> {
-  if (!digits.training) ended = train();
+  if (!digits.training) ended = whileAtWork(WORK, train);
   return ended;
 }
 

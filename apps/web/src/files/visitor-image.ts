@@ -18,6 +18,9 @@ export async function visitorImage(file: File): Promise<{ values: Float32Array; 
   }
   const canvas = new OffscreenCanvas(SIZE, SIZE);
   const context = canvas.getContext('2d')!;
+  // As the command line does: what is transparent is white.
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, SIZE, SIZE);
   const side = Math.min(bitmap.width, bitmap.height);
   context.imageSmoothingQuality = 'high';
   context.drawImage(

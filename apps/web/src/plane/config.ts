@@ -15,6 +15,8 @@ export type PlaneLoss = (typeof PLANE_LOSSES)[number];
 
 /** How long a run is; its learning rate falls until then. */
 export const TRAIN_STEPS = 3000;
+/** As few points as can be learned, where they are drawn by hand. */
+export const LEAST_POINTS = 3;
 /** How many runs are kept. */
 export const MAX_RUNS = 6;
 

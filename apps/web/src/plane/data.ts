@@ -2,7 +2,7 @@ import { type ExactGaussianMixture, exactGaussianMixture } from '@diffusion-ts/a
 import { type Dataset, fromArrays } from '@diffusion-ts/datasets';
 import { type PointsConfig, pointsOf } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
-import type { PlaneConfig } from './config.js';
+import { LEAST_POINTS, type PlaneConfig } from './config.js';
 
 const SIZE = 8192;
 /** Each point drawn by hand stands for a Gaussian of this deviation, so that the data have a density and a score. */
@@ -37,7 +37,7 @@ export async function planeSource({ data, drawn, seed }: DataOfRun): Promise<Pla
     };
   }
   const count = drawn.length / 2;
-  if (count < 3) throw new RangeError('Draw at least three points first.');
+  if (count < LEAST_POINTS) throw new RangeError('Draw at least three points first.');
   const exact = exactPoints({
     means: Array.from({ length: count }, (_, i) => [drawn[2 * i]!, drawn[2 * i + 1]!]),
     deviation: DRAWN_DEVIATION,

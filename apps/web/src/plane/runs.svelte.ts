@@ -2,6 +2,7 @@
 
 import { run as runJob } from '../lab/client.svelte.js';
 import { announce } from '../ui/announce.svelte.js';
+import { whileAtWork } from '../ui/at-work.svelte.js';
 import { MAX_RUNS, type PlaneConfig, TRAIN_STEPS } from './config.js';
 import type { PlaneEvaluation } from './evaluation.js';
 import type { PlaneProgress } from './jobs.js';
@@ -59,10 +60,14 @@ export class PlaneRun {
     this.training = true;
     this.stopper = new AbortController();
     try {
-      const end = await runJob(
-        'plane/train',
-        { id: this.id, config: $state.snapshot(this.config) as PlaneConfig, steps: TRAIN_STEPS },
-        { onProgress: (progress) => this.take(progress), signal: this.stopper.signal },
+      const { signal } = this.stopper;
+      const work = { page: 'plane', done: () => this.step / TRAIN_STEPS };
+      const end = await whileAtWork(work, () =>
+        runJob(
+          'plane/train',
+          { id: this.id, config: $state.snapshot(this.config) as PlaneConfig, steps: TRAIN_STEPS },
+          { onProgress: (progress) => this.take(progress), signal },
+        ),
       );
       this.take(end);
       announce(

@@ -20,7 +20,8 @@ export interface OpenedModel {
   readonly shape: ImageShape;
   /** How many classes one can ask for; 0 where it knows none. */
   readonly classes: number;
-  readonly guidance: boolean;
+  /** What stands for no class at all, where the model learned without classes too: it can then be guided. */
+  readonly nullLabel: number | undefined;
   /** T of the schedule that it was trained on; undefined where time is continuous. */
   readonly steps: number | undefined;
   /** The time of the noise. */
@@ -57,7 +58,7 @@ export const sampleJobs: Handlers<SampleJobs> = {
     return {
       shape: network.shape as [number, number, number],
       classes: network.classes ?? 0,
-      guidance: network.nullLabel !== undefined,
+      nullLabel: network.nullLabel,
       steps,
       end,
       predicts: config.process.predicts,

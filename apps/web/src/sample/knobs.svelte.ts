@@ -3,13 +3,18 @@ import type { OpenedModel } from './jobs.js';
 
 export const MODES = ['noise', 'inpaint', 'scribble'] as const;
 
+/** One image of each class, in turn. */
+export const EACH_CLASS = -1;
+/** As the network draws that is not told of a class. */
+export const NO_CLASS = -2;
+
 const MODELS = ['shipped', 'mine'] as const;
 
 export type SampleKnobs = {
   /** Whose model draws: the site's, or the visitor's run on digits. */
   model: (typeof MODELS)[number];
   mode: (typeof MODES)[number];
-  /** −1 for all of them. */
+  /** One of them, `EACH_CLASS` or `NO_CLASS`. */
   class: number;
   guidance: number;
   seed: number;
@@ -34,8 +39,9 @@ export function sampleKnobs(): SampleKnobs {
     {
       model: 'shipped',
       mode: 'noise',
-      class: -1,
-      guidance: 0.5,
+      class: EACH_CLASS,
+      // As in the preset, so that the command line draws the same.
+      guidance: 1,
       seed: 1,
       strength: 0.6,
       back: 0,
@@ -47,7 +53,7 @@ export function sampleKnobs(): SampleKnobs {
     {
       model: isOneOf(MODELS),
       mode: isOneOf(MODES),
-      class: isWhole(-1, 99),
+      class: isWhole(NO_CLASS, 99),
       guidance: (guidance) => guidance >= 0 && guidance <= 4,
       seed: isWhole(0, 999),
       strength: (strength) => strength >= 0.05 && strength <= 1,
