@@ -51,6 +51,11 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
     const { page, errors, close } = await lab.visit('forward?schedule=linear&T=100');
     await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();
     const handle = page.getByRole('slider', { name: 'ᾱ of the schedule, handle 4 of 7' });
+    // Drawing begins with the curve that is shown.
+    const linear = await handle.getAttribute('aria-valuetext');
+    await page.getByText('drawn', { exact: true }).click();
+    await page.waitForURL(/schedule=drawn/);
+    expect(await handle.getAttribute('aria-valuetext')).toBe(linear);
     const at = (await handle.boundingBox())!;
     const value = async (): Promise<number> =>
       Number((await handle.getAttribute('aria-valuetext'))!.replace('ᾱ ', ''));
