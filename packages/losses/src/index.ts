@@ -1,10 +1,23 @@
 export { priorBits } from './bound-term.js';
+export {
+  type ContinuousBoundOptions,
+  continuousBound,
+  type VariationalDiffusion,
+} from './continuous-bound.js';
 export { crossEntropy, crossEntropyHybrid, maskedCrossEntropy } from './cross-entropy.js';
 export { type Decoder, logProb } from './decoder.js';
 export { type ElboOptions, importanceWeightedBound, type NegativeElbo, negativeElbo } from './elbo.js';
 export { type ElboLossOptions, elboLoss } from './elbo-loss.js';
 export { erfDecoder } from './erf-decoder.js';
 export { type BoundEstimate, type EstimateBoundOptions, estimateBound } from './estimate-bound.js';
+export {
+  fixedGamma,
+  type Gamma,
+  type GammaEnds,
+  linearGamma,
+  monotoneGamma,
+  scheduleOfGamma,
+} from './gamma.js';
 export { type HybridOptions, hybrid } from './hybrid.js';
 export {
   asLatentVariableModel,
