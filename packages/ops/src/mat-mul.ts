@@ -11,8 +11,7 @@ export function matMul<T extends tf.Tensor2D | tf.Tensor3D>(
   if (a.size === 0 || b.size === 0) {
     // tfjs's wasm returns what its memory held before.
     const [rows, columns] = [a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!];
-    const shape: number[] = [...a.shape.slice(0, -2), rows, columns];
-    return tf.zeros(shape as T['shape']) as T;
+    return tf.zeros<tf.Rank>([...a.shape.slice(0, -2), rows, columns] as number[]) as T;
   }
   if (!isPlainWasm()) return tf.matMul(a, b, transposeA, transposeB);
   if (a.rank === 3 && a.shape[0] > 1) {
