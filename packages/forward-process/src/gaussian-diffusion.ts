@@ -1,5 +1,12 @@
 import { type Between, between, type NoiseLevel, type NoiseSchedule } from '@diffusion-ts/schedules';
-import { axpby, checkPerExample, mapExamples, type PerExample, zipExamples } from '@diffusion-ts/tensor';
+import {
+  axpby,
+  checkPerExample,
+  described,
+  mapExamples,
+  type PerExample,
+  zipExamples,
+} from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkShape } from './check-shape.js';
 import type { ForwardProcess } from './forward-process.js';
@@ -14,9 +21,15 @@ import { gaussian } from './gaussian.js';
  * - `prior`: N(0, I), or N(0, σ_T² I) where noise grows beyond the data, as in EDM.
  *
  * Every result is a new tensor, or made of new ones, that belong to the caller.
- * @throws RangeError if shapes do not fit, or the schedule has no such time; TypeError if a time is no number of the host.
+ * @throws TypeError if `schedule` is none. Its methods throw RangeError if shapes do not fit, or the schedule has no such
+ * time; TypeError if a time is no number of the host, or a tensor is none or disposed.
  */
 export function gaussianDiffusion(schedule: NoiseSchedule): ForwardProcess {
+  if (typeof schedule?.level !== 'function') {
+    throw new TypeError(
+      `schedule must be a noise schedule, such as cosine({ steps: 1000 }), not ${described(schedule)}`,
+    );
+  }
   const at = (t: PerExample, f: (level: NoiseLevel) => number): PerExample =>
     mapExamples(t, (time) => f(schedule.level(time)));
 

@@ -9,7 +9,9 @@ import {
   axpby,
   type Condition,
   checkPerExample,
+  checkTensor,
   type Denoiser,
+  described,
   mapExamples,
   type PerExample,
   perExampleTensor,
@@ -71,11 +73,19 @@ export interface GaussianReverseProcess extends ReverseProcess, ReverseProcessOp
 /**
  * p_θ(x_s | x_t) = N(μ_θ(x_t, t), σ² I) (Ho et al. 2020, section 3.2): the mean is that of the posterior q(x_s | x_t, x̂_0)
  * of the predicted x_0, or the prediction itself where the network predicts that mean.
- * @throws TypeError if `predicts` or `variance` is none; RangeError if x_0 cannot be computed from the prediction where the
+ * @throws TypeError if `forward`, `denoiser`, `predicts` or `variance` is none; RangeError if x_0 cannot be computed from the prediction where the
  * schedule ends, the schedule has no such variance, or the range of `clip` is empty. Its methods throw RangeError if shapes do not fit or the schedule has no such time, TypeError if a time is no number.
  */
 export function reverseProcess(options: ReverseProcessOptions): GaussianReverseProcess {
-  const { clip, forward } = options;
+  const { clip, forward, denoiser } = options;
+  if (typeof forward?.schedule?.level !== 'function') {
+    throw new TypeError(
+      `forward must be a process, such as gaussianDiffusion(cosine({ steps: 1000 })), not ${described(forward)}`,
+    );
+  }
+  if (typeof denoiser !== 'function') {
+    throw new TypeError(`denoiser must be a function of (xt, told, condition), not ${described(denoiser)}`);
+  }
   checkIs('predicts', options.predicts, 'a prediction, such as vPrediction or PREDICTIONS.v');
   checkIs('variance', options.variance, 'a variance, such as fixedSmall or VARIANCES.fixedSmall');
   const { schedule } = forward;
@@ -104,6 +114,7 @@ export function reverseProcess(options: ReverseProcessOptions): GaussianReverseP
         ),
       ]);
       const answer = (output: tf.Tensor): GaussianEvaluation => {
+        checkTensor('what the denoiser returned', output);
         try {
           return gaussianEvaluation(this, xt, t, split(output, xt, this.variance));
         } finally {
@@ -148,7 +159,7 @@ export function reverseProcess(options: ReverseProcessOptions): GaussianReverseP
 /** @throws TypeError where what came is no such value: in JavaScript it may be a name, and a string has an `at` too. */
 function checkIs(name: string, value: { name?: unknown; at?: unknown }, meaning: string): void {
   if (typeof value?.name !== 'string' || typeof value.at !== 'function')
-    throw new TypeError(`${name} must be ${meaning}, not ${String(value)}`);
+    throw new TypeError(`${name} must be ${meaning}, not ${described(value)}`);
 }
 
 /** @throws RangeError where the prediction says nothing of x_0, or the network could be told nothing. */

@@ -21,7 +21,7 @@ export interface GuidanceOptions {
  */
 export function guided(denoiser: Denoiser, { scale, empty }: GuidanceOptions): Denoiser {
   if (!Number.isFinite(scale)) throw new RangeError(`scale must be a finite number, not ${scale}`);
-  if (Object.keys(empty).length === 0)
+  if (Object.keys(empty ?? {}).length === 0)
     throw new RangeError('empty must hold what is told without a condition');
   if (scale === 0) return denoiser;
   return (xt, told, condition) => {

@@ -1,7 +1,7 @@
 import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { Evaluation, ReverseProcess } from '@diffusion-ts/reverse-process';
 import { every, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
-import { nextTask, type Rng, tidyNow } from '@diffusion-ts/tensor';
+import { checkTensor, described, nextTask, type Rng, tidyNow } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 
@@ -48,7 +48,7 @@ export interface SolverOptions {
  * The sampler that takes the steps of a solver. It evaluates the network where each step begins, gives way to the event
  * loop before it, and owns every tensor in between.
  * @throws (when the sampler is called) RangeError if the times do not fall from the noise towards the data, or are none of
- * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws.
+ * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws, or `times` or the process is none; when it is asked for a step, if xT is none.
  * @example
  * // The deterministic step of first order, which is DDIM and Euler's.
  * const euler = fromSolver(({ x, x0, from, to }) => {
@@ -63,9 +63,9 @@ export function fromSolver<D extends Distribution = Gaussian>(
   return (reverse, xT, options = {}) => {
     const levels = levelsAt(times, reverse);
     for (let i = 1; i < levels.length; i++) check?.(levels[i - 1]!, levels[i]!);
-    if (draws && options.rng === undefined) {
+    if (draws && typeof options.rng?.normal !== 'function') {
       throw new TypeError(
-        'options.rng is missing, and this sampler draws noise: give it one, such as rng(0)',
+        `options.rng is ${options.rng === undefined ? 'missing' : described(options.rng)}, and this sampler draws noise: give it one, such as rng(0)`,
       );
     }
     return walk(solver, reverse, xT, { levels, remembers }, options);
@@ -74,7 +74,17 @@ export function fromSolver<D extends Distribution = Gaussian>(
 
 /** The levels to visit, if the times go down from the noise to the data and the process can take these steps. */
 export function levelsAt<D extends Distribution>(times: Times, reverse: ReverseProcess<D>): NoiseLevel[] {
-  const { schedule } = reverse.forward;
+  const schedule = reverse?.forward?.schedule;
+  if (typeof schedule?.level !== 'function') {
+    throw new TypeError(
+      `reverse must be a reverse process, such as reverseProcess(…), not ${described(reverse)}`,
+    );
+  }
+  if (typeof times !== 'function') {
+    throw new TypeError(
+      `times must be a list of times, such as trailing(20) or times([…]), not ${described(times)}`,
+    );
+  }
   const list = times(schedule);
   if (list.length < 2) throw new RangeError(`times must give at least two times, one step, not [${list}]`);
   list.forEach((t, i) => {
@@ -107,6 +117,7 @@ export async function* walk<D extends Distribution>(
   { levels, told = levels, remembers = 0 }: Path,
   { rng, signal, condition }: SamplerOptions,
 ): AsyncGenerator<SamplerStep, tf.Tensor> {
+  checkTensor('xT', start);
   const total = levels.length - 1;
   const samples = [tf.clone(start)];
   const history: Past[] = [];

@@ -1,3 +1,4 @@
+import { checkFunction } from './check.js';
 import { checkTime, dataLevel, preservingLevel, tooNoisy } from './level.js';
 import type { NoiseLevel, NoiseSchedule } from './schedule.js';
 
@@ -10,11 +11,12 @@ const LEAST = 1e-3;
  * α² = s(λ), σ² = s(−λ), s the logistic function. Time 0 is the data, whatever `logSnr(0)` is.
  *
  * @param logSnr a strictly decreasing function on [0, 1]; it may be ∞ at 0 and −∞ at 1.
- * @throws RangeError where it does not decrease between 0, ½ and 1.
+ * @throws TypeError where it is none; RangeError where it does not decrease between 0, ½ and 1.
  * @example
  * const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));
  */
 export function continuous(logSnr: (u: number) => number): NoiseSchedule {
+  checkFunction('logSnr', logSnr, 'a function of u in [0, 1]');
   const [first, middle, last] = [logSnr(0), logSnr(0.5), logSnr(1)];
   if (!(first > middle && middle > last)) {
     throw new RangeError(`logSnr goes from ${first} over ${middle} to ${last}, expected it to decrease`);

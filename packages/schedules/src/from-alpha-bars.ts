@@ -1,4 +1,4 @@
-import { checkCount } from './check.js';
+import { checkCount, checkFunction } from './check.js';
 import { fromBetas } from './from-betas.js';
 import type { DiscreteSchedule } from './schedule.js';
 
@@ -8,12 +8,13 @@ import type { DiscreteSchedule } from './schedule.js';
  *
  * @param f ᾱ as a strictly decreasing positive function on [0, 1]; f(1) = 0 is allowed.
  * @param options.maxBeta keeps β from a singularity at the end; in (0, 1], 1 (no clipping) by default.
- * @throws RangeError where `steps` is no positive integer, `maxBeta` is out of range, or f is not as above.
+ * @throws TypeError where f is no function; RangeError where `steps` is no positive integer, `maxBeta` is out of range, or f is not as above.
  */
 export function fromAlphaBars(
   f: (u: number) => number,
   { steps, maxBeta = 1 }: { steps: number; maxBeta?: number },
 ): DiscreteSchedule {
+  checkFunction('f', f, 'a function of u in [0, 1]');
   checkCount('steps', steps);
   if (!(maxBeta > 0 && maxBeta <= 1)) {
     throw new RangeError(`maxBeta is ${maxBeta}, expected a number in (0, 1]`);

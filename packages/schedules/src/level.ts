@@ -1,3 +1,4 @@
+import { said } from './check.js';
 import type { NoiseLevel, NoiseSchedule } from './schedule.js';
 
 /** The data themselves. */
@@ -17,8 +18,8 @@ export function preservingLevel(t: number, logSnr: number): NoiseLevel {
 
 /** @throws RangeError unless `t` is a time of the schedule. */
 export function checkTime(t: number, { start, end }: Pick<NoiseSchedule, 'start' | 'end'>): void {
-  if (!(t >= start && t <= end)) {
-    throw new RangeError(`t is ${String(t)}, expected a time of the schedule, ${start} … ${end}`);
+  if (typeof t !== 'number' || !(t >= start && t <= end)) {
+    throw new RangeError(`t is ${said(t)}, expected a time of the schedule, ${start} … ${end}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { said } from './check.js';
 import type { DiscreteSchedule } from './schedule.js';
 import { tabulated } from './tabulated.js';
 
@@ -6,9 +7,14 @@ import { tabulated } from './tabulated.js';
  * noise schedules and sample steps are flawed". The last β is then 1, the last SNR 0 and its logarithm −Infinity, so a
  * network that predicts ε has nothing to say at the last step: predict v or x_0.
  *
- * @throws RangeError where the schedule has one step only, whose start and end cannot differ.
+ * @throws TypeError where it is no schedule of steps; RangeError where the schedule has one step only, whose start and end cannot differ.
  */
 export function rescaleToZeroTerminalSnr(schedule: DiscreteSchedule): DiscreteSchedule {
+  if (!Number.isInteger(schedule?.steps) || typeof schedule.level !== 'function') {
+    throw new TypeError(
+      `schedule is ${said(schedule)}, expected one of steps, such as linear({ steps: 1000 })`,
+    );
+  }
   const { steps } = schedule;
   if (steps < 2) throw new RangeError('schedule has 1 step, expected at least 2 to rescale');
   const roots = Float64Array.from({ length: steps }, (_, t) => schedule.level(t).alpha);

@@ -1,4 +1,4 @@
-import { checkCount, checkPositive } from './check.js';
+import { checkCount, checkList, checkPositive } from './check.js';
 import type { NoiseSchedule } from './schedule.js';
 import { spaced } from './spaced.js';
 
@@ -112,7 +112,8 @@ export function linspaceToData(n: number): Times {
 
 /**
  * The n noisiest of `leading(n + 1)`: the data take the place of the first time (`leading` of the DPM-Solver schedulers of
- * diffusers). As many as the schedule has steps are all of them.
+ * diffusers). As many as the schedule has steps are all of them; a
+ * single step starts from the noise.
  * @throws RangeError if n is not a whole number from 1 up or (when called) above the schedule's steps.
  */
 export function leadingToData(n: number): Times {
@@ -122,7 +123,7 @@ export function leadingToData(n: number): Times {
 function toDataInstead(n: number, list: (n: number) => Times): Times {
   checkCount('n', n);
   return (schedule) =>
-    schedule.steps === undefined || n >= schedule.steps
+    schedule.steps === undefined || n === 1 || n >= schedule.steps
       ? list(n)(schedule)
       : list(n + 1)(schedule).filter((_, i) => i !== n);
 }
@@ -135,6 +136,7 @@ function toDataInstead(n: number, list: (n: number) => Times): Times {
  * fewer steps than are to be kept or time is continuous.
  */
 export function sections(counts: readonly number[]): Times {
+  checkList('counts', counts);
   if (counts.length === 0) throw new RangeError('counts is an empty list, expected a count for each section');
   counts.forEach((count, i) => {
     checkCount(`counts[${i}]`, count);
@@ -257,6 +259,7 @@ function spacedBy(
  * @throws RangeError if there is none or one twice and, when called, if the schedule does not have one, or no noise at any.
  */
 export function times(list: ArrayLike<number>): Times {
+  checkList('times', list);
   if (list.length === 0) throw new RangeError('times is empty, expected at least one time to start from');
   const rising = Float64Array.from(list).sort();
   const twice = rising.find((t, i) => t === rising[i + 1]);

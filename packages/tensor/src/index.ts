@@ -1,3 +1,4 @@
+export { checkTensor, described } from './check-tensor.js';
 export { type Condition, chooseRows, joinRows, takeRows } from './condition.js';
 export type { Denoiser } from './denoiser.js';
 export { finish } from './finish.js';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkTensor, described } from './check-tensor.js';
 import { sameShape } from './same-shape.js';
 
 /** A number of the host for each example of a batch, or one for all of them: a time, or a coefficient in float64. */
@@ -18,9 +19,11 @@ export function zipExamples(a: PerExample, b: PerExample, f: (a: number, b: numb
 /**
  * Asserts that `t` is a number, or has one for each example of `x`, which the message calls `likeName`: one of another
  * length would broadcast, and a wrong answer would come out without a word.
- * @throws TypeError if it is neither a number nor a Float64Array; RangeError if its length is not that of the batch.
+ * @throws TypeError if it is neither a number nor a Float64Array, or `x` is no tensor or disposed; RangeError if its
+ * length is not that of the batch.
  */
 export function checkPerExample(name: string, t: PerExample, likeName: string, x: tf.Tensor): void {
+  checkTensor(likeName, x);
   if (typeof t === 'number') return;
   if (!(t instanceof Float64Array)) {
     throw new TypeError(
@@ -32,12 +35,6 @@ export function checkPerExample(name: string, t: PerExample, likeName: string, x
       `${name} must have one number for each example of ${likeName}: ${t.length} came for ${likeName} of shape [${x.shape}]`,
     );
   }
-}
-
-function described(t: unknown): string {
-  if (t instanceof tf.Tensor) return `a tensor of shape [${t.shape}]`;
-  if (Array.isArray(t)) return 'an array';
-  return ArrayBuffer.isView(t) ? t.constructor.name : String(t);
 }
 
 /** The numbers as float32 `[count]`, each rounded once. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { boxMuller } from './box-muller.js';
+import { checkBackend, described } from './check-tensor.js';
 import { philox } from './philox.js';
 
 /**
@@ -42,7 +43,8 @@ const FORK_STRING = 2;
 
 /**
  * A source seeded by a whole number in 0 … 2⁵³ − 1.
- * @throws RangeError if the seed is anything else.
+ * @throws RangeError if the seed is anything else. Draws of tensors throw TypeError if the shape is none, Error if no
+ * backend of tfjs is ready.
  */
 export function rng(seed: number): Rng {
   const [low, high] = words('seed', seed);
@@ -74,6 +76,9 @@ function source(k0: number, k1: number, firstRow: number, firstDraw: number): Rn
   }
 
   const size = (shape: readonly number[]): [number, number] => {
+    if (!Array.isArray(shape))
+      throw new TypeError(`shape must be a list of numbers, not ${described(shape)}`);
+    checkBackend();
     const total = shape.reduce((product, side) => product * side, 1);
     return [total, shape[0] ?? 1];
   };

@@ -3,6 +3,8 @@ import type { Loss } from '@diffusion-ts/losses';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import {
   type Condition,
+  checkTensor,
+  described,
   disposeParams,
   mapParams,
   type Params,
@@ -233,15 +235,35 @@ function conditionOf(
   return { condition: dropout === undefined ? condition : dropCondition(condition, dropout, rng) };
 }
 
-/** @throws TypeError or RangeError if the options do not fit each other or the state. */
-export function checkStep(
-  state: TrainState,
-  {
-    ema,
-    microBatch,
-    conditionDropout,
-  }: Pick<TrainStepOptions<never>, 'ema' | 'microBatch' | 'conditionDropout'>,
-): void {
+const EXAMPLES = {
+  reverse: 'such as (params) => reverseProcess({ … })',
+  loss: 'such as simple()',
+  learningRate: 'such as constantRate(1e-3)',
+  ema: 'such as constantDecay(0.999)',
+} as const;
+
+/** @throws TypeError or RangeError if the options are none, or do not fit each other or the state. */
+export function checkStep<R extends Trainable>(state: TrainState, options: TrainStepOptions<R>): void {
+  const { ema, microBatch, conditionDropout, times, optimizer, rng } = options;
+  if (typeof state?.step !== 'number' || typeof state.params !== 'object') {
+    throw new TypeError(
+      `state must be a training state, such as initialState(params), not ${described(state)}`,
+    );
+  }
+  for (const name of ['reverse', 'loss', 'learningRate', 'ema'] as const) {
+    const value = options[name];
+    if (typeof value === 'function' || (name === 'ema' && value === undefined)) continue;
+    throw new TypeError(`${name} must be a function, ${EXAMPLES[name]}, not ${described(value)}`);
+  }
+  const parts = {
+    times: [times?.draw, times, 'a time sampler, such as uniformTimes()'],
+    optimizer: [optimizer?.update, optimizer, 'an optimizer, such as adamW()'],
+    rng: [rng?.fork, rng ?? null, 'a source of random numbers, such as rng(0)'],
+  } as const;
+  for (const [name, [method, value, meaning]] of Object.entries(parts)) {
+    if (value !== undefined && typeof method !== 'function')
+      throw new TypeError(`${name} must be ${meaning}, not ${described(value ?? undefined)}`);
+  }
   if (state.ema !== undefined && ema === undefined) {
     throw new TypeError('ema is missing, but the state has a moving average, which would go stale');
   }
@@ -251,10 +273,13 @@ export function checkStep(
   if (conditionDropout !== undefined) checkConditionDropout(conditionDropout);
 }
 
-function checkBatch({ x0, condition }: TrainBatch, dropout: ConditionDropout | undefined): void {
+function checkBatch(batch: TrainBatch, dropout: ConditionDropout | undefined): void {
+  checkTensor('x0 of a batch', batch?.x0);
+  const { x0, condition } = batch;
   const size = x0.shape[0] ?? 0;
   if (size === 0) throw new RangeError(`x0 must have at least one example, not shape [${x0.shape}]`);
   for (const [name, tensor] of Object.entries(condition ?? {})) {
+    checkTensor(`condition.${name}`, tensor);
     if (tensor.shape[0] !== size) {
       throw new RangeError(
         `condition.${name} must have one row per example, ${size}, not shape [${tensor.shape}]`,

@@ -1,5 +1,5 @@
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
-import { nextTask } from '@diffusion-ts/tensor';
+import { described, nextTask } from '@diffusion-ts/tensor';
 import { checkFinite } from './non-finite-error.js';
 import type { TrainState } from './train-state.js';
 import {
@@ -45,6 +45,8 @@ export async function* train<R extends Trainable = GaussianReverseProcess>(
   if (!Number.isInteger(steps) || steps < 0)
     throw new RangeError(`steps must be a whole number from 0 up, not ${steps}`);
   checkStep(state, options);
+  if (typeof batches !== 'function')
+    throw new TypeError(`batches must be a function of the step to start at, not ${described(batches)}`);
   const finished = (): boolean => state.step >= steps || signal?.aborted === true;
   if (finished()) return state;
   await checkFinite(state);
