@@ -7,11 +7,12 @@
     error(...words);
   };
   // Also what could not be loaded: such an event does not bubble.
-  addEventListener(
-    'error',
-    (event) => fail(event.message ?? `${event.target.src ?? event.target.href} did not load`),
-    true,
-  );
+  const failed = ({ message, target }) => {
+    // Only says that a plot was measured once more in the next frame.
+    if (message?.startsWith('ResizeObserver loop')) return;
+    fail(message ?? `${target.src ?? target.href} did not load`);
+  };
+  addEventListener('error', failed, true);
   addEventListener('unhandledrejection', ({ reason }) => fail(`${reason}`));
   addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
     fail(`${blockedURI} is against ${violatedDirective}`),
