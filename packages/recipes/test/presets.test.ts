@@ -16,6 +16,7 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   'binary-heartbeat': [20],
   'mnist-binary': [28, 28, 1],
   names: [8],
+  'swiss-roll-2015': [2],
 };
 
 describe('a preset', () => {

@@ -8,6 +8,7 @@ import { mnistBinary } from './mnist-binary.js';
 import { mnistVae } from './mnist-vae.js';
 import { names } from './names.js';
 import { moons, swissRoll } from './points.js';
+import { swissRoll2015 } from './swiss-roll-2015.js';
 
 /** Runs to start from, by their names. */
 export const PRESETS = {
@@ -22,4 +23,5 @@ export const PRESETS = {
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,
+  'swiss-roll-2015': swissRoll2015,
 } as const satisfies Readonly<Record<string, Preset>>;
