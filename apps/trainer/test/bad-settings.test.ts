@@ -33,7 +33,7 @@ const BASE = {
   data: { kind: 'idx', path: digits() },
   process: { schedule: { kind: 'cosine', steps: 6 }, predicts: 'v' },
   loss: { kind: 'simple' },
-  training: { steps: 2, batch: 2, sampleEvery: 1, logEvery: 1, ema: { kind: 'warmed-up' } },
+  training: { steps: 2, batch: 2, sampleEvery: 2, logEvery: 1, ema: { kind: 'warmed-up' } },
   sampling: { steps: 2, count: 2 },
 };
 
