@@ -1,7 +1,7 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import {
+  type DenoisingNetwork,
   diffusionOf,
-  type Network,
   PRESETS,
   type Preset,
   type RunConfig,
@@ -47,7 +47,7 @@ export interface PlaneModel extends PlaneRecord {
   /** The same in the words of the command line. */
   readonly run: RunConfig;
   readonly source: PlaneSource;
-  readonly network: Network;
+  readonly network: DenoisingNetwork;
   readonly forward: ForwardProcess;
   readonly state: TrainState;
 }
@@ -113,7 +113,7 @@ function presetOf({ data, schedule, steps, predicts, loss, seed }: PlaneConfig):
 }
 
 /** A network of features as one of points. */
-function seeingWaves(network: Network): Network {
+function seeingWaves(network: DenoisingNetwork): DenoisingNetwork {
   return {
     ...network,
     shape: [2],
