@@ -8,8 +8,8 @@ const app = (name, limit) => ({
 });
 
 export default [
-  app('schedule', '1.2 kB'),
-  app('sampling-alone', '44 kB'),
+  app('schedule', '1.4 kB'),
+  app('sampling-alone', '46 kB'),
   app('sampling', '125 kB'),
   app('training-points', '134 kB'),
   app('training-unet', '139 kB'),

@@ -54,6 +54,6 @@ const kernel = defineKernel(
 
 /** `[…, columns]` as `[rows, columns]`. */
 function matrix(t: tf.Tensor): tf.Tensor2D {
-  const [rows, columns] = [tf.util.sizeFromShape(t.shape.slice(0, -1)), t.shape[t.rank - 1]!];
+  const [rows, columns] = [t.shape.slice(0, -1).reduce((rows, n) => rows * n, 1), t.shape[t.rank - 1]!];
   return (t.rank === 2 ? t : tf.reshape(t, [rows, columns])) as tf.Tensor2D;
 }
