@@ -49,6 +49,7 @@ describe('--set', () => {
     expect(flow.process).toEqual({
       schedule: { kind: 'rectified', shift: 1 },
       zeroTerminalSnr: false,
+      noise: 'gaussian',
       predicts: 'flow',
       variance: 'fixedSmall',
       clip: 1,
