@@ -14,11 +14,14 @@ import {
 } from '@diffusion-ts/recipes';
 import { Refusal } from './errors.js';
 
+/** Data that are read or drawn as they are. */
+export type PlainConfig = Exclude<RunConfig['data'], { kind: 'latents' }>;
+
 /**
- * The data of a run, to learn from or to be tested on. Points to be tested on are drawn anew; a folder of images has no
- * test images of its own, so there the same ones are used for both unless another `path` is given.
+ * Data to learn from or to be tested on. Points to be tested on are drawn anew; a folder of images has no test images of its
+ * own, so there the same ones are used for both unless another `path` is given.
  */
-export async function openData(config: RunConfig['data'], split: Split): Promise<Dataset> {
+export async function openPlainData(config: PlainConfig, split: Split): Promise<Dataset> {
   if (isPoints(config)) return pointsOf(config, split);
   if (isSequences(config)) return sequencesOf(config, split);
   const dataset = await openImages(config, split);
@@ -26,7 +29,7 @@ export async function openData(config: RunConfig['data'], split: Split): Promise
 }
 
 async function openImages(
-  config: Exclude<RunConfig['data'], PointsConfig | SequencesConfig>,
+  config: Exclude<PlainConfig, PointsConfig | SequencesConfig>,
   split: Split,
 ): Promise<Dataset> {
   switch (config.kind) {

@@ -36,7 +36,7 @@ const NORMS = { l1, l2, huber } as const;
 
 /** The loss of a config on numbers: images are discrete values to the bound, points are not. @throws ConfigError */
 export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
-  const decoder = isPoints(data) ? logProb : tanhDecoder;
+  const decoder = isDense(data) ? logProb : tanhDecoder;
   if (loss.kind === 'variational-bound') return variationalBound({ decoder });
   if (loss.kind !== 'simple' && loss.kind !== 'hybrid') {
     throw new ConfigError(
@@ -67,9 +67,14 @@ export function classLossOf({ loss }: Pick<RunConfig, 'loss'>): OnClasses {
   );
 }
 
+/** Whether the data have a density: they are no bytes. */
+function isDense(data: RunConfig['data']): boolean {
+  return isPoints(data) || data.kind === 'latents';
+}
+
 /** How x_0 is read off in the last step of the bound, to evaluate with. */
 export function decoderOf(data: RunConfig['data']): Decoder<Gaussian> {
-  return isPoints(data) ? logProb : erfDecoder;
+  return isDense(data) ? logProb : erfDecoder;
 }
 
 /** The weightings by their names in a config. */

@@ -32,6 +32,11 @@ function checkTaught(config: RunConfig, { forward }: Built): void {
   const { loss, process } = config;
   checkEnd(config, forward.schedule);
   checkContinuous(config, forward.schedule, 'simple');
+  if (config.data.kind === 'latents' && process.clip !== null) {
+    throw new ConfigError(
+      `process.clip is ${process.clip}: expected null, since latents have no range to stay within.`,
+    );
+  }
   const { learned } = VARIANCES[process.variance];
   if (loss.kind === 'hybrid' && !learned) {
     throw new ConfigError(

@@ -6,7 +6,7 @@ import { isPoints, POINTS, type PointsConfig, pointsOf, type Split } from '../sr
 import { namesAt, tiny } from './settings.js';
 
 const config = (settings: object) => tiny(['data', settings]).data as PointsConfig;
-const OTHERS = ['mnist', 'idx', 'images', 'mnist-binary', 'heartbeat', 'names'];
+const OTHERS = ['mnist', 'idx', 'images', 'mnist-binary', 'heartbeat', 'names', 'latents'];
 
 async function first(settings: object, split: Split): Promise<Float32Array> {
   const batch = await pointsOf(config(settings), split).batch([0, 1, 2]);

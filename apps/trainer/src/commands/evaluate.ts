@@ -6,7 +6,6 @@ import { disposeParams } from '@diffusion-ts/tensor';
 import { Command } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import { put } from '../config/set.js';
-import { openData } from '../data.js';
 import { isDiffusers } from '../diffusers.js';
 import { Refusal, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
@@ -21,6 +20,7 @@ import {
   readFingerprint,
 } from '../run/fingerprint.js';
 import { type Estimated, evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
+import { openData } from '../runs/open-data.js';
 import { openModel } from '../runs/open-model.js';
 import { backendOption, wholeNumber } from './options.js';
 
@@ -173,6 +173,15 @@ function table(evaluation: Evaluation, steps: number, seconds: number): string {
     row('distortion L_0', reconstruction),
     ...fixedVariances.map(({ name, bitsPerDim }) => row(`sum with ${name}, not learned`, bitsPerDim)),
     row('the simplest model of these data', evaluation.nullBitsPerDim ?? Number.NaN),
+    ...(evaluation.throughLatents === undefined
+      ? []
+      : [
+          '  of the images, through the latents:',
+          row('-log₂ p(x | z)', evaluation.throughLatents.distortion),
+          row('log₂ q(z | x)', evaluation.throughLatents.encoding),
+          row('-log₂ p(z), at most', evaluation.throughLatents.latents),
+          row('sum', evaluation.throughLatents.bitsPerDim),
+        ]),
     ...(errors.length === 0 ? [] : ['  t          error of x_0   of ε']),
     ...errors.map(
       ({ t, x0Error, epsilonError }) =>

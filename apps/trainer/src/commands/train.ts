@@ -15,12 +15,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import { type Json, readJson } from '../config/read.js';
 import { put, setPath } from '../config/set.js';
-import { openData } from '../data.js';
 import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
+import { measured, openData } from '../runs/open-data.js';
 import { checkCount } from '../runs/sample-run.js';
 import { trainRun } from '../runs/train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
@@ -89,9 +89,10 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const run = runFolder(options);
   const resume = (options.resume as unknown) === true ? 'latest' : options.resume;
   const saved = resume !== undefined && hasConfig(run) ? readConfig(run) : undefined;
-  const settings = settingsOf(options, saved);
+  const asked = settingsOf(options, saved);
   // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
   const backend = await startBackend(options.backend);
+  const settings = { ...asked, data: await measured(asked.data) };
   const dataset = await openData(settings.data, 'train');
   const data = await fingerprintOf(dataset);
   const known = saved && readFingerprint(run);

@@ -16,18 +16,13 @@ export interface Shown {
 export async function picture(values: Float32Array, shown: Shown, columns: number): Promise<Raster> {
   if (shown.data.kind === 'names') return rasterize(text(spelled(values, shown), columns));
   if (isPoints(shown.data)) return rasterize(await scatterOf([values]));
-  const shape = asImage(shown);
-  return sheet(
-    { shape: [values.length / sizeOf(shape), ...shape], values: asPixels(values, shown) },
-    columns,
-  );
+  return sheet(await imagesOf(values, shown), columns);
 }
 
 /** Moments of a process side by side, each `[count, …shape]`: an image a row, or a cloud a moment. */
 export async function strip(moments: readonly Float32Array[], shown: Shown): Promise<Raster> {
   if (isPoints(shown.data)) return rasterize(await scatterOf(moments));
-  const shape = asImage(shown);
-  const size = sizeOf(shape);
+  const size = sizeOf(shown.shape);
   const count = moments[0]!.length / size;
   const values = new Float32Array(count * moments.length * size);
   moments.forEach((moment, column) => {
@@ -37,7 +32,7 @@ export async function strip(moments: readonly Float32Array[], shown: Shown): Pro
   });
   return shown.data.kind === 'names'
     ? rasterize(text(spelled(values, shown), moments.length))
-    : sheet({ shape: [count * moments.length, ...shape], values: asPixels(values, shown) }, moments.length);
+    : sheet(await imagesOf(values, shown), moments.length);
 }
 
 /** The names that samples are. */
@@ -48,15 +43,28 @@ export function spelled(values: Float32Array, { shape }: Shown): string[] {
   );
 }
 
-/** A sequence is a row of pixels. */
-function asImage({ shape }: Shown): readonly number[] {
-  return shape.length === 1 ? [1, shape[0]!, 1] : shape;
-}
-
-/** Numbers of [−1, 1]: of classes 0 and 1 black and white, and the mask after them grey. */
-function asPixels(values: Float32Array, { data }: Shown): Float32Array {
-  if (classesOf(data) === undefined) return values;
-  return values.map((state) => [-1, 1][state] ?? 0);
+/** Samples as images of numbers of [−1, 1]. */
+async function imagesOf(
+  values: Float32Array,
+  { data, shape }: Shown,
+): Promise<{ shape: number[]; values: Float32Array }> {
+  if (data.kind === 'latents') {
+    const { openFirstStage, decodedAll } = await import('../runs/first-stage.js');
+    const stage = await openFirstStage(data);
+    try {
+      const images = await decodedAll(stage, values, data.scale ?? 1);
+      return { shape: [images.length / sizeOf(stage.shape), ...stage.shape], values: images };
+    } finally {
+      stage.dispose();
+    }
+  }
+  const count = values.length / sizeOf(shape);
+  // A sequence is a row of pixels.
+  return {
+    shape: shape.length === 1 ? [count, 1, shape[0]!, 1] : [count, ...shape],
+    // Of classes 0 and 1 black and white, and the mask after them grey.
+    values: classesOf(data) === undefined ? values : values.map((state) => [-1, 1][state] ?? 0),
+  };
 }
 
 const LINE = 18;

@@ -34,6 +34,15 @@ const schema = z.object({
   rate: z.optional(z.number()),
   nullBitsPerDim: z.optional(z.number()),
   standardErrorOverRepeats: z.optional(z.number()),
+  /** Of a run on latents: the bound of the images in bits per dimension, −log₂ p(x | z) + log₂ q(z | x) − log₂ p(z). */
+  throughLatents: z.optional(
+    z.object({
+      bitsPerDim: z.number(),
+      distortion: z.number(),
+      encoding: z.number(),
+      latents: z.number(),
+    }),
+  ),
   fixedVariances: z.optional(z.array(z.object({ name: z.string(), bitsPerDim: z.number() }))),
 });
 

@@ -56,6 +56,7 @@ export async function evaluateRun(options: EvaluateOptions): Promise<Estimated> 
         standardErrorOverRepeats: standardError(estimates.map(({ bitsPerDim }) => bitsPerDim)),
       }),
       ...(fixed.length > 0 && { fixedVariances: fixed }),
+      ...(await ofImages(config.data, meanOf(estimates), count, options.seed)),
     };
   } finally {
     reverse.dispose();
@@ -126,6 +127,31 @@ function told(
       const { alpha, sigma } = forward.schedule.level(t);
       return { t, bitsPerDim, x0Error, epsilonError: (alpha / sigma) * x0Error };
     }),
+  };
+}
+
+/** What a bound on latents makes of the images that they stand for. */
+async function ofImages(
+  data: RunConfig['data'],
+  { bitsPerDim }: BoundEstimate,
+  count: number,
+  seed: number,
+): Promise<Pick<Estimated, 'throughLatents'>> {
+  if (data.kind !== 'latents') return {};
+  const { firstStageBits } = await import('./first-stage.js');
+  const { distortion, encoding, latents, dimensions } = await firstStageBits(
+    data,
+    count,
+    rng(seed).fork('first stage'),
+  );
+  const ofLatents = (bitsPerDim * latents) / dimensions;
+  return {
+    throughLatents: {
+      bitsPerDim: distortion + encoding + ofLatents,
+      distortion,
+      encoding,
+      latents: ofLatents,
+    },
   };
 }
 

@@ -5,7 +5,6 @@ import { type Built, build, isPoints, type RunConfig } from '@diffusion-ts/recip
 import { atOnce } from '@diffusion-ts/reverse-process';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { openData } from '../data.js';
 import { isDead, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
 import { type Shown, strip } from '../pictures/picture.js';
@@ -15,6 +14,7 @@ import { readConfig } from '../run/folder.js';
 import { replaceFile } from '../run/replace-file.js';
 import { sheetFile } from '../run/sheets.js';
 import { latestWeights } from '../run/weights.js';
+import { openData } from './open-data.js';
 import { sampleRun, watchingSheet } from './sample-run.js';
 
 const MOMENTS = 8;
@@ -73,7 +73,7 @@ async function writeProcess(
 
 /** Test data, and what is left of them by their way through the latents. */
 async function reconstructions(config: RunConfig, built: Built, params: Params): Promise<Float32Array[]> {
-  const batch = await testData(config, IMAGES * 2);
+  const batch = await testData(config, IMAGES);
   const process = built.process(params);
   const { end } = process.forward.schedule;
   try {

@@ -128,7 +128,7 @@ function upperFirst(text: string): string {
 
 /** Images must fill [−1, 1], or networks learn from data that samplers will clip; points must be of that size. */
 function checkRange({ range: [low, high], shape }: Dataset, data: RunConfig['data']): void {
-  if (classesOf(data) !== undefined) return;
+  if (classesOf(data) !== undefined || data.kind === 'latents') return;
   const reach = shape.length === 3 ? 1 : 2;
   if (low >= -reach && high <= reach) return;
   throw new Refusal(`The data lie in [${low}, ${high}]: expected [−1, 1].`);

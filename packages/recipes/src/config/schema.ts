@@ -40,10 +40,17 @@ const data = z.discriminatedUnion(
     section({ kind: z.literal('mnist-binary'), labels: defaults(flag(), false) }),
     section({ kind: z.literal('heartbeat'), ...drawn }),
     section({ kind: z.literal('names') }),
+    section({
+      kind: z.literal('latents'),
+      path,
+      labels: defaults(flag(), true),
+      // What latents are multiplied by; null: measured before the run begins.
+      scale: defaults(z.nullable(between(0)), null),
+    }),
   ],
   {
     error:
-      'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture, mnist-binary, heartbeat, names',
+      'one of mnist, idx, images, swiss-roll, moons, checkerboard, spiral, gaussian-mixture, mnist-binary, heartbeat, names, latents',
   },
 );
 

@@ -5,6 +5,7 @@ import { fashionMnist } from './fashion-mnist.js';
 import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
 import { mnistBinary } from './mnist-binary.js';
+import { mnistLatent } from './mnist-latent.js';
 import { mnistVae } from './mnist-vae.js';
 import { names } from './names.js';
 import { moons, swissRoll } from './points.js';
@@ -20,6 +21,7 @@ export const PRESETS = {
   images,
   'images-64': images64,
   'mnist-vae': mnistVae,
+  'mnist-latent': mnistLatent,
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,

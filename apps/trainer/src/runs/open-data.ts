@@ -1,0 +1,15 @@
+import type { Dataset } from '@diffusion-ts/datasets';
+import type { RunConfig, Split } from '@diffusion-ts/recipes';
+import { openPlainData } from '../data.js';
+import { latentsOf, measuredScale } from './first-stage.js';
+
+/** The data of a run, to learn from or to be tested on: as they are, or the latents that an autoencoder has of them. */
+export function openData(config: RunConfig['data'], split: Split): Promise<Dataset> {
+  return config.kind === 'latents' ? latentsOf(config, split) : openPlainData(config, split);
+}
+
+/** The config of the data with what is measured of them once, before a run begins: how large latents are. */
+export async function measured(config: RunConfig['data']): Promise<RunConfig['data']> {
+  if (config.kind !== 'latents' || config.scale !== null) return config;
+  return { ...config, scale: await measuredScale(config) };
+}
