@@ -14,7 +14,7 @@ export const mnistLatent: Preset = {
   },
   process: { schedule: { kind: 'cosine' }, predicts: 'v', clip: null },
   training: {
-    steps: 2000,
+    steps: 1000,
     batch: 64,
     learningRate: 2e-3,
     warmUp: 100,
