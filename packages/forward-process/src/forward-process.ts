@@ -9,6 +9,7 @@ import type { Gaussian } from './gaussian.js';
  * Tensors are `[batch, …]` of any rank; a time is one for all or one for each example, on the host.
  */
 export interface ForwardProcess<D extends Distribution = Gaussian> {
+  /** How noise grows with time. */
   readonly schedule: NoiseSchedule;
   /** The noise that `sample` makes x_t of. */
   noise(rng: Rng, shape: readonly number[]): Tensor;

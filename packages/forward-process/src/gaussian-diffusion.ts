@@ -23,6 +23,10 @@ import { gaussian } from './gaussian.js';
  * Every result is a new tensor, or made of new ones, that belong to the caller.
  * @throws TypeError if `schedule` is none. Its methods throw RangeError if shapes do not fit, or the schedule has no such
  * time; TypeError if a time is no number of the host, or a tensor is none or disposed.
+ * @example
+ * const forward = gaussianDiffusion(cosine({ steps: 1000 }));
+ * const t = Float64Array.of(0, 999); // a time for each of two images x_0 [2, 28, 28, 1]
+ * const xt = forward.sample(x0, t, forward.noise(rng(0), x0.shape));
  */
 export function gaussianDiffusion(schedule: NoiseSchedule): ForwardProcess {
   if (typeof schedule?.level !== 'function') {

@@ -13,6 +13,7 @@ import { surplus } from './surplus.js';
 
 /** A Gaussian with independent components. */
 export interface Gaussian extends Distribution {
+  /** μ, of the shape of x. */
   readonly mean: tf.Tensor;
   /** ln σ²: a number for all or for each example, −∞ where nothing is random; or a tensor of the shape of the mean. */
   readonly logVariance: PerExample | tf.Tensor;

@@ -10,12 +10,15 @@ import { meanPerExample } from './mean-per-example.js';
 
 /** What `continuousBound` is computed on: a network that is told γ and predicts ε, and the γ that may be learned with it. */
 export interface VariationalDiffusion {
+  /** The network: of z_t `[batch, …]` and γ(t) `[batch]`, what it says of ε, of the shape of z_t. */
   readonly denoiser: Denoiser;
+  /** The noise schedule. */
   readonly gamma: Gamma;
   /** Those of γ at least; the tree that the gradient is taken for. */
   readonly params: Params;
 }
 
+/** How the bound is read. */
 export interface ContinuousBoundOptions {
   /** How −ln p(x_0 | z_0) is read off N(z_0/α_0, σ_0²/α_0²); default `logProb`, a density. For images `erfDecoder`. */
   readonly decoder?: Decoder<Gaussian>;

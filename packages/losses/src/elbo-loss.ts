@@ -6,6 +6,7 @@ import { logProb } from './decoder.js';
 import type { Loss } from './loss.js';
 import type { VariationalBoundOptions } from './variational-bound.js';
 
+/** How `elboLoss` weighs its parts. */
 export interface ElboLossOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
   /** Weight of L_T (Higgins et al. 2017); default 1, which is the bound. */
   readonly beta?: number;

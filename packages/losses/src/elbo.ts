@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Decoder, logProb } from './decoder.js';
 import type { LatentVariableModel } from './latent-variable-model.js';
 
+/** How the bound of a latent-variable model is read. */
 export interface ElboOptions {
   /** How the data are read off p(x | z_1); default `logProb`, for images `tanhDecoder` or `erfDecoder`. */
   // biome-ignore lint/suspicious/noExplicitAny: which distribution the last layer decodes to is the model's own affair.
@@ -54,7 +55,13 @@ export function importanceWeightedBound(
   model: LatentVariableModel,
   x: tf.Tensor,
   rng: Rng,
-  { samples, decoder = logProb }: ElboOptions & { readonly samples: number },
+  {
+    samples,
+    decoder = logProb,
+  }: ElboOptions & {
+    /** K, the draws of the latents: a whole number from 1 on. */
+    readonly samples: number;
+  },
 ): tf.Tensor1D {
   if (!Number.isSafeInteger(samples) || samples < 1) {
     throw new RangeError(`samples must be a whole number from 1 on, not ${samples}`);

@@ -11,7 +11,9 @@ import { stepsOf } from './variational-bound-terms.js';
 
 /** The bound on a set of examples in bits per dimension: means over the examples, and the standard error of the sum. */
 export interface BoundEstimate {
+  /** How many examples there were. */
   readonly images: number;
+  /** An estimate of an upper bound of −log₂ p_θ(x_0): the sum of the three parts below. */
   readonly bitsPerDim: number;
   /** Over the examples, the noise and the choice of times. */
   readonly standardError: number;
@@ -28,9 +30,11 @@ export interface BoundEstimate {
   readonly terms: { readonly t: number; readonly bitsPerDim: number; readonly x0Error: number }[];
 }
 
+/** How many terms of the bound are drawn, and how. */
 export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
   /** How many terms are evaluated for each example, 2 or more: L_0 always, and others. All of them make the full sum. */
   readonly times: number;
+  /** Where the noise and the choice of times come from; the same `rng` gives the same estimate. */
   readonly rng: Rng;
   /** Checked before every evaluation of the network. */
   readonly signal?: AbortSignal;
@@ -43,10 +47,21 @@ export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends
  * is evaluated at times of its own, chosen with known probabilities π_t, and Σ L_t/π_t over those has the whole sum as its
  * expectation (Horvitz and Thompson 1952). It does not depend on how the examples are batched.
  * @throws RangeError where the schedule has no steps or `times` is less than 2; the signal's reason once it is aborted.
+ * @example
+ * async function* batches() {
+ *   yield { x0 }; // images k/127.5 − 1, [batch, height, width, channels]
+ * }
+ * const bound = await estimateBound(reverse, batches(), { times: 10, rng: rng(0), decoder: tanhDecoder });
+ * console.log(`${bound.bitsPerDim} ± ${bound.standardError} bits per dimension`);
  */
 export async function estimateBound<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
-  batches: AsyncIterable<{ readonly x0: tf.Tensor; readonly condition?: Condition }>,
+  batches: AsyncIterable<{
+    /** `[batch, …]`; it remains the caller's. */
+    readonly x0: tf.Tensor;
+    /** What the network is told of each example. */
+    readonly condition?: Condition;
+  }>,
   { decoder = logProb, times, rng, signal, onExamples }: EstimateBoundOptions<D>,
 ): Promise<BoundEstimate> {
   const { forward } = reverse;

@@ -18,6 +18,7 @@ export interface Gamma {
   shape(params: Params, t: tf.Tensor1D): { readonly value: tf.Tensor1D; readonly slope: tf.Tensor1D };
 }
 
+/** Where γ begins and ends. */
 export interface GammaEnds {
   /** γ at t = 0, the least noise; −13.3 by default, as in the paper. */
   readonly min?: number;
@@ -54,7 +55,10 @@ export function linearGamma(ends: GammaEnds = {}): Gamma {
 export function monotoneGamma({
   hidden = 1024,
   ...ends
-}: GammaEnds & { readonly hidden?: number } = {}): Gamma {
+}: GammaEnds & {
+  /** How many weights l_2 and l_3 have, a whole number from 1 on; default 1024, as in the paper. */
+  readonly hidden?: number;
+} = {}): Gamma {
   if (!Number.isInteger(hidden) || hidden < 1) {
     throw new RangeError(`hidden must be a whole number from 1 on, not ${hidden}`);
   }

@@ -8,6 +8,7 @@ import { predictionError, type SimpleOptions } from './simple.js';
 import type { VariationalBoundOptions } from './variational-bound.js';
 import { unweighted } from './weighting.js';
 
+/** The options of both parts, and the weight between them. */
 export interface HybridOptions extends SimpleOptions, VariationalBoundOptions {
   /** The weight λ of the bound; default 0.001. */
   readonly lambda?: number;
@@ -19,6 +20,9 @@ export interface HybridOptions extends SimpleOptions, VariationalBoundOptions {
  * sees the prediction as a constant: it teaches the variance alone. The parts are returned as `simple` and `bound`
  * (one term, bits per dimension).
  * @throws RangeError where the variance is fixed or the schedule has no steps.
+ * @example
+ * const loss = hybrid({ decoder: tanhDecoder }); // for a process of images with `variance: learnedRange`
+ * const { perExample, simple, bound } = loss({ reverse, x0, t, noise });
  */
 export function hybrid({
   lambda = 0.001,

@@ -18,6 +18,7 @@ export interface LatentLayer {
  * fixed (`asLatentVariableModel`).
  */
 export interface LatentVariableModel {
+  /** From the data upwards: z_1, …, z_L. */
   readonly layers: readonly LatentLayer[];
   /** p(z_L), for latents of a shape. */
   prior(shape: readonly number[]): Distribution;

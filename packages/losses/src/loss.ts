@@ -3,7 +3,10 @@ import type { Condition, PerExample } from '@diffusion-ts/tensor';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 
 /** One value per example, `[batch]`: what is minimised, and where a loss is a sum, its parts by name. */
-export type LossTerms = { readonly perExample: Tensor1D } & Readonly<Record<string, Tensor1D>>;
+export type LossTerms = {
+  /** The loss of each example, `[batch]`. */
+  readonly perExample: Tensor1D;
+} & Readonly<Record<string, Tensor1D>>;
 
 /** What a loss is computed on. */
 export interface LossContext<R = GaussianReverseProcess> {
@@ -17,6 +20,7 @@ export interface LossContext<R = GaussianReverseProcess> {
   readonly t: PerExample;
   /** What x_t is made with, as the forward process draws it. */
   readonly noise: Tensor;
+  /** What the network is told of each example beside the time. */
   readonly condition?: Condition;
 }
 

@@ -6,6 +6,7 @@ import { meanPerExample } from './mean-per-example.js';
 import { l2, type Norm } from './norm.js';
 import { unweighted, type Weighting } from './weighting.js';
 
+/** How an error is measured, and what each noise level weighs. */
 export interface SimpleOptions {
   /** Default `l2`. */
   readonly norm?: Norm;
@@ -17,6 +18,9 @@ export interface SimpleOptions {
  * L_simple (Ho et al. 2020, eq. 14), for whatever the network predicts: the error of its prediction, averaged over the
  * components of an example, times the weight of the time. For ε, the mean of (ε − ε_θ(x_t, t))².
  * @throws RangeError where the weighting is 0 at a level of no signal, which would then never be trained.
+ * @example
+ * const loss = simple({ weighting: minSnr(5) });
+ * const { perExample } = loss({ reverse, x0, t, noise: reverse.forward.noise(rng(0), x0.shape) });
  */
 export function simple({ norm = l2, weighting = unweighted }: SimpleOptions = {}): Loss {
   return (context) =>

@@ -19,11 +19,16 @@ export interface BoundTerms {
   readonly bitsPerDim: Float64Array;
 }
 
+/** How the terms of the bound are read, and who watches. */
 export interface BoundTermsOptions<D extends Distribution = Gaussian> extends VariationalBoundOptions<D> {
+  /** What the network is told of each example. */
   readonly condition?: Condition;
   /** Checked before every term. */
   readonly signal?: AbortSignal;
-  /** Called after each timestep's term, from the last index down to 0; `done` of `total` are finished. */
+  /**
+   * Called after each timestep's term, from the last index down to 0, with the bits of each example, `[batch]`; `done` of
+   * `total` terms are finished.
+   */
   readonly onTerm?: (term: { t: number; bits: Float32Array; done: number; total: number }) => void;
 }
 

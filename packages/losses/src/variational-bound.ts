@@ -5,8 +5,9 @@ import { boundTerm } from './bound-term.js';
 import { type Decoder, logProb } from './decoder.js';
 import type { Loss } from './loss.js';
 
+/** How the data are read off in the last step of the bound. */
 export interface VariationalBoundOptions<D extends Distribution = Gaussian> {
-  /** Default `logProb`, a density where the data are continuous; for images `tanhDecoder` or `erfDecoder`. */
+  /** How L_0 reads −ln p(x_0 | x_1) off the last step. Default `logProb`, a density where the data are continuous; for images `tanhDecoder` or `erfDecoder`. */
   readonly decoder?: Decoder<D>;
 }
 
@@ -15,6 +16,9 @@ export interface VariationalBoundOptions<D extends Distribution = Gaussian> {
  * L_{t−1} = KL(q(x_{t−1} | x_t, x_0) ‖ p_θ(x_{t−1} | x_t)), and at index 0 L_0 = −log₂ p_θ(x_0 | x_1). With t uniform,
  * `steps` times the expectation, plus L_T, is the bound. Any process with such conditionals has one.
  * @throws RangeError where the schedule has no steps.
+ * @example
+ * const loss = variationalBound({ decoder: tanhDecoder }); // of images; of points leave the decoder out
+ * const { perExample } = loss({ reverse, x0, t, noise }); // bits per dimension, [batch]
  */
 export function variationalBound<D extends Distribution = Gaussian>({
   decoder = logProb,

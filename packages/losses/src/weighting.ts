@@ -46,10 +46,18 @@ export function softMinSnr(gamma = 4): Weighting {
 }
 
 /**
- * P2 (Choi et al. 2022, eq. 8): the squared error of ε weighs 1/(k + SNR)^γ. The paper takes k = 1 and γ = 0.5 or 1.
+ * P2 (Choi et al. 2022, eq. 8): the squared error of ε weighs 1/(k + SNR)^γ. The paper takes k = 1 and γ = 0.5 or 1; the defaults are 1 and 1.
  * @throws RangeError if k is not positive, or γ is negative.
  */
-export function p2({ k = 1, gamma = 1 }: { k?: number; gamma?: number } = {}): Weighting {
+export function p2({
+  k = 1,
+  gamma = 1,
+}: {
+  /** k, positive: it keeps the weight of pure noise finite. Default 1. */
+  k?: number;
+  /** γ, from 0 up: how much less clean levels weigh; 0 weighs all alike. Default 1. */
+  gamma?: number;
+} = {}): Weighting {
   checkPositive('k', k);
   if (!(gamma >= 0)) throw new RangeError(`gamma must not be negative, not ${gamma}`);
   return ofX0((snr) => snr / (k + snr) ** gamma);

@@ -3,24 +3,33 @@ import { checkSize } from './unet-config.js';
 
 /** The configuration of diffusers' `AutoencoderKL`, key for key, as far as it is supported here. */
 export interface AutoencoderKlConfig {
+  /** Channels of the images. */
   readonly in_channels: number;
   /** Twice `in_channels` where the decoder says a variance of every pixel too. */
   readonly out_channels: number;
+  /** One for each stage of the encoder. */
   readonly down_block_types: readonly 'DownEncoderBlock2D'[];
+  /** One for each stage of the decoder, from the latents to the image. */
   readonly up_block_types: readonly 'UpDecoderBlock2D'[];
   /** Channels of every stage; each after the first has half the pixels of the one before, in both directions. */
   readonly block_out_channels: readonly number[];
   /** Residual blocks of an encoder stage; one of the decoder has one more. */
   readonly layers_per_block: number;
+  /** The activation between the layers. */
   readonly act_fn: 'silu';
+  /** Channels of the latents. */
   readonly latent_channels: number;
+  /** Groups of every normalisation; it divides the channels of every stage. */
   readonly norm_num_groups: number;
   /** Pixels of the square images it is meant for; any that divide evenly will do. */
   readonly sample_size: number;
   /** What latents are multiplied by before a diffusion model sees them: 1 / their standard deviation. */
   readonly scaling_factor: number;
+  /** Whether the middles of encoder and decoder attend. */
   readonly mid_block_add_attention: boolean;
+  /** Whether a 1×1 convolution follows the encoder. */
   readonly use_quant_conv: boolean;
+  /** Whether a 1×1 convolution precedes the decoder. */
   readonly use_post_quant_conv: boolean;
 }
 

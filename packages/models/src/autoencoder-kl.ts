@@ -13,7 +13,9 @@ import { encoderStage, middle, type Parts } from './unet-stages.js';
 export interface Autoencoder<C> {
   /** Every choice that it was built from, defaults included: plain JSON. */
   readonly config: C;
+  /** The shape of every parameter in our layout, by its name in the PyTorch state dict and in that order. */
   readonly shapes: Shapes;
+  /** The layout of every parameter that PyTorch lays out otherwise: what reading and writing its weights asks for. */
   readonly layouts: Layouts;
   /** Fresh parameters; each is drawn from `rng.fork(name)`. The caller disposes them. */
   init(rng: Rng): Params;
@@ -32,6 +34,15 @@ export interface Autoencoder<C> {
  * latents are smaller by f = 2^(stages − 1).
  * @throws RangeError if the configuration has an unknown key or an unsupported value. Its methods throw RangeError if
  * parameters or shapes do not fit.
+ * @example
+ * const stages = { block_out_channels: [16, 32], norm_num_groups: 8 };
+ * const model = autoencoderKl({
+ *   ...stages,
+ *   down_block_types: ['DownEncoderBlock2D', 'DownEncoderBlock2D'],
+ *   up_block_types: ['UpDecoderBlock2D', 'UpDecoderBlock2D'],
+ * });
+ * const params = model.init(rng(0));
+ * const q = gaussianOfMoments(model.encode(params, x)); // x [batch, 32, 32, 3] to latents [batch, 16, 16, 4]
  */
 export function autoencoderKl(config: Partial<AutoencoderKlConfig>): Autoencoder<AutoencoderKlConfig> {
   const complete = autoencoderKlConfig(config);

@@ -8,15 +8,15 @@ import { acceptsClasses, toldEmbedding } from './told-embedding.js';
 export interface MlpConfig {
   /** Length of the vectors. */
   readonly dimensions: number;
-  /** Length of what comes out; twice `dimensions` where the variance is learned. */
+  /** Length of what comes out; twice `dimensions` where the variance is learned. Default `dimensions`. */
   readonly outputs: number;
-  /** Width of the hidden layers. */
+  /** Width of the hidden layers; default 128. */
   readonly hidden: number;
-  /** How many residual layers. */
+  /** How many residual layers; default 3. */
   readonly layers: number;
-  /** How many sines and cosines of the time: at least one of each. */
+  /** How many sines and cosines of the time: at least one of each. Default 64. */
   readonly timeFeatures: number;
-  /** How many labels there are, one for "no label" included if there is such; null: unconditional. */
+  /** How many labels there are, one for "no label" included if there is such; null (the default): unconditional. */
   readonly classes: number | null;
 }
 
@@ -25,6 +25,10 @@ export interface MlpConfig {
  * one gives zeros, its last layer being zero.
  * @throws RangeError if a number is not a whole one from 1 on (`timeFeatures` from 2 on; `classes` may be null) or a key is
  * unknown.
+ * @example
+ * const model = mlp({ dimensions: 2, hidden: 64 });
+ * const params = model.init(rng(0));
+ * const epsilon = model.apply(params, xt, t); // xt [batch, 2], t [batch]
  */
 export function mlp(config: Partial<MlpConfig> & Pick<MlpConfig, 'dimensions'>): Model<MlpConfig> {
   const complete = {

@@ -14,6 +14,7 @@ import type { Initial } from './initial.js';
 export interface Accepted {
   /** Of one row; null where any size will do. `[]`: a number for each example. */
   readonly shape: readonly (number | null)[];
+  /** Of its numbers: int32 of classes. */
   readonly dtype: 'int32' | 'float32';
   /** How many integers it knows, 0 … below − 1; those of a table of classes. */
   readonly below?: number;

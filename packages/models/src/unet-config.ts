@@ -20,11 +20,13 @@ export type UpBlockType = 'UpBlock2D' | 'AttnUpBlock2D';
 export interface UNetConfig {
   /** Pixels of the images it is meant for, one number if they are square; any that divide evenly will do. */
   readonly sample_size: number | readonly [height: number, width: number] | null;
+  /** Channels of x_t. */
   readonly in_channels: number;
   /** Twice `in_channels` where the variance is learned. */
   readonly out_channels: number;
   /** Takes 2x − 1 for x. */
   readonly center_input_sample: boolean;
+  /** Sines and cosines of the time, as in transformers. */
   readonly time_embedding_type: 'positional';
   /** Width of the time embedding; null: four times the first of `block_out_channels`. */
   readonly time_embedding_dim: number | null;
@@ -32,8 +34,11 @@ export interface UNetConfig {
   readonly freq_shift: number;
   /** Of the sinusoid: cosines first. */
   readonly flip_sin_to_cos: boolean;
+  /** One for each stage of the encoder. */
   readonly down_block_types: readonly DownBlockType[];
+  /** The stage between encoder and decoder: two residual blocks, and attention between them. */
   readonly mid_block_type: 'UNetMidBlock2D';
+  /** One for each stage of the decoder, the deepest first. */
   readonly up_block_types: readonly UpBlockType[];
   /** Channels of every stage; each after the first has half the pixels of the one before, in both directions. */
   readonly block_out_channels: readonly number[];
@@ -43,18 +48,25 @@ export interface UNetConfig {
   readonly mid_block_scale_factor: number;
   /** 1: zeros all around; 0: zeros below and to the right, as in DDPM. */
   readonly downsample_padding: 0 | 1;
+  /** Images are halved by a convolution of stride 2. */
   readonly downsample_type: 'conv';
+  /** Images are doubled by repeating pixels, and a convolution. */
   readonly upsample_type: 'conv';
+  /** The chance that a number in a residual block is dropped in training, in [0, 1). */
   readonly dropout: number;
+  /** The activation between the layers. */
   readonly act_fn: 'silu';
   /** Channels per head; null: one head. */
   readonly attention_head_dim: number | null;
+  /** Groups of every normalisation; it divides the channels of every stage. */
   readonly norm_num_groups: number;
   /** Groups before the middle attention; null: as elsewhere, and none with scale_shift. */
   readonly attn_norm_num_groups: number | null;
+  /** What is added to the variance under the root in a normalisation, positive. */
   readonly norm_eps: number;
   /** Whether the time embedding is added, or scales and shifts a normalisation. */
   readonly resnet_time_scale_shift: 'default' | 'scale_shift';
+  /** Classes are looked up in a table. */
   readonly class_embed_type: null;
   /** How many labels there are, one for "no label" included if there is such; null: unconditional. */
   readonly num_class_embeds: number | null;

@@ -12,6 +12,17 @@ import { decoderStage, encoderStage, middle, type Parts } from './unet-stages.js
  * configuration, the same parameter names. Takes images `[batch, height, width, in_channels]` to
  * `[batch, height, width, out_channels]`; a fresh one gives zeros, its last convolution being zero.
  * @throws RangeError if the configuration has an unknown key or an unsupported value (see `unetConfig`).
+ * @example
+ * const model = unet({
+ *   in_channels: 1,
+ *   out_channels: 1,
+ *   block_out_channels: [16, 32],
+ *   down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+ *   up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+ *   norm_num_groups: 8,
+ * });
+ * const params = model.init(rng(0));
+ * const epsilon = model.apply(params, xt, t); // xt [2, 8, 8, 1], t [2]
  */
 export function unet(config: Partial<UNetConfig>): Model<UNetConfig> {
   const complete = unetConfig(config);

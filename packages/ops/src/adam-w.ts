@@ -6,7 +6,9 @@ import { defineKernel } from './run-kernel.js';
 
 /** Everything one step of AdamW needs. All trees have the names and shapes of `params`. */
 export interface AdamWStepOptions {
+  /** The parameters before the step. */
   params: Params;
+  /** Their gradients. */
   grads: Params;
   /** The running mean of the gradients, zeros before the first step. */
   m: Params;
@@ -30,9 +32,13 @@ export interface AdamWStepOptions {
 
 /** Fresh tensors: the caller disposes the old ones, or these if the step is refused. */
 export interface AdamWStepResult {
+  /** The parameters after the step. */
   params: Params;
+  /** The running mean of the gradients. */
   m: Params;
+  /** The running mean of their squares. */
   v: Params;
+  /** The moving average; there where one was given. */
   ema?: Params;
   /**
    * `[2]`: the norm of all gradients together, before clipping, and that of all new parameters. The squares are added up

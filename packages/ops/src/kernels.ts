@@ -1,16 +1,37 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 
 /** Rows and columns of zeros around an image. */
-export type Padding = { top: number; bottom: number; left: number; right: number };
+export type Padding = {
+  /** Rows above. */
+  top: number;
+  /** Rows below. */
+  bottom: number;
+  /** Columns to the left. */
+  left: number;
+  /** Columns to the right. */
+  right: number;
+};
 
 /** What is applied after a normalisation. */
 export type Activation = 'none' | 'silu';
 
 /** How a convolution moves over its image. */
-export type Conv2DAttrs = { stride: number; padding: Padding };
+export type Conv2DAttrs = {
+  /** Pixels from one place of the filter to the next, in both directions. */
+  stride: number;
+  /** Zeros around the image. */
+  padding: Padding;
+};
 
 /** `[batch, …, channels]` is normalised over each example and group of consecutive channels. */
-export type GroupNormAttrs = { groups: number; epsilon: number; activation: Activation };
+export type GroupNormAttrs = {
+  /** How many groups the channels make; it divides them. */
+  groups: number;
+  /** What is added to the variance under the root. */
+  epsilon: number;
+  /** What is applied to the result. */
+  activation: Activation;
+};
 
 /** The numbers of one step of AdamW; what is undefined is not done. */
 export type AdamWAttrs = {
@@ -18,12 +39,19 @@ export type AdamWAttrs = {
   count: number;
   /** The first step is 1. */
   step: number;
+  /** The learning rate, from 0 up. */
   learningRate: number;
+  /** How much of the running mean of the gradients a step keeps, in [0, 1). */
   beta1: number;
+  /** How much of the running mean of their squares, in [0, 1). */
   beta2: number;
+  /** What is added to the root of the second, positive. */
   epsilon: number;
+  /** Decoupled: the weights shrink by learningRate · weightDecay. */
   weightDecay: number;
+  /** The gradients are scaled down to this norm, all together, if theirs is larger. */
   maxGradNorm?: number;
+  /** How much of the moving average a step keeps, in [0, 1]. */
   emaDecay?: number;
 };
 

@@ -2,7 +2,12 @@
  * What has come already. A gradient cannot wait: losses ask for it.
  * @throws TypeError where the answer is a promise.
  */
-export function atOnce<T extends { dispose(): void }>(answer: T | Promise<T>): T {
+export function atOnce<
+  T extends {
+    /** Frees an answer that comes too late. */
+    dispose(): void;
+  },
+>(answer: T | Promise<T>): T {
   if (!(answer instanceof Promise)) return answer;
   answer.then(
     (late) => late.dispose(),

@@ -10,7 +10,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Evaluation } from './evaluation.js';
 import type { ReverseProcess } from './reverse-process.js';
 
+/** p_θ on classes: what its network says of x_t is the classes of x_0. */
 export interface CategoricalReverseProcess extends ReverseProcess<Categorical> {
+  /** The process q that it undoes. */
   readonly forward: CategoricalDiffusion;
   /**
    * The network: of x_t, `[batch, …]`, the logits of the classes of x_0, those of one element beside one another:

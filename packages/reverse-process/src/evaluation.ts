@@ -13,6 +13,7 @@ export interface Evaluation<D extends Distribution = Gaussian> {
   x0(): tf.Tensor;
   /** p_θ(x_s | x_t), for any s of less noise than t. */
   to(s: PerExample): D;
+  /** Frees what the network said. */
   dispose(): void;
 }
 

@@ -47,7 +47,9 @@ export function timesGaussian({
   mean: y,
   logVariance,
 }: {
+  /** y, of the shape of x. */
   mean: tf.Tensor;
+  /** ln of the variance of r, of the same shape. */
   logVariance: tf.Tensor;
 }): Product<Gaussian> {
   return (p) => {

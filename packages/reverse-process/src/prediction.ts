@@ -2,7 +2,9 @@ import { between, type NoiseLevel, type NoiseSchedule } from '@diffusion-ts/sche
 
 /** How x_0 follows from x_t and what a network F says of it: x_0 = skip · x_t + out · F(in · x_t, told). */
 export interface Coefficients {
+  /** The factor of x_t. */
   readonly skip: number;
+  /** The factor of what the network says. */
   readonly out: number;
   /** What x_t is multiplied by before the network sees it; default 1. */
   readonly in?: number;
@@ -19,6 +21,10 @@ export interface Coefficients {
 export interface Prediction {
   /** As configs and checkpoints call it. */
   readonly name: string;
+  /**
+   * Its coefficients at a noise level of the schedule.
+   * @throws RangeError where it cannot be asked of such a schedule.
+   */
   at(level: NoiseLevel, schedule: NoiseSchedule): Coefficients;
 }
 
@@ -58,7 +64,12 @@ export const flowPrediction: Prediction = {
  * stand for x_t and σ.
  * @throws RangeError if `sigmaData` is not a positive number.
  */
-export function edmPrediction({ sigmaData = 0.5 }: { sigmaData?: number } = {}): Prediction {
+export function edmPrediction({
+  sigmaData = 0.5,
+}: {
+  /** The deviation of the data, positive; default 0.5, as in the paper. */
+  sigmaData?: number;
+} = {}): Prediction {
   if (!(sigmaData > 0 && sigmaData < Infinity)) {
     throw new RangeError(`sigmaData must be a positive number, not ${sigmaData}`);
   }
@@ -79,6 +90,7 @@ export function edmPrediction({ sigmaData = 0.5 }: { sigmaData?: number } = {}):
 /**
  * F = μ̃_t(x_t, x_0), the mean of the step before (Ho et al. 2020, eq. 7), of a discrete schedule; it takes no other steps
  * than those that it was trained on.
+ * @throws RangeError (its coefficients) where time is continuous.
  */
 export const previousMeanPrediction: Prediction = {
   name: 'previous',

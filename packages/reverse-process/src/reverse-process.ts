@@ -28,6 +28,7 @@ import type { Variance } from './variance.js';
  * more than these, and is taken as it is.
  */
 export interface ReverseProcess<D extends Distribution = Gaussian> {
+  /** The process q that it undoes. */
   readonly forward: ForwardProcess<D>;
   /**
    * One evaluation of the network at x_t `[batch, …]`, one time for all or one for each example. A promise, where the
@@ -41,11 +42,15 @@ export interface ReverseProcess<D extends Distribution = Gaussian> {
   checkTimes?(times: Float64Array): void;
 }
 
+/** What a Gaussian p_θ is made of. */
 export interface ReverseProcessOptions {
+  /** The process q that it undoes. */
   readonly forward: ForwardProcess;
   /** The network; it returns a tensor of the shape of x_t, with twice the channels (last axis) where the variance is learned. */
   readonly denoiser: Denoiser;
+  /** What the network says: `epsilonPrediction`, `vPrediction` … (`PREDICTIONS` has them by name). */
   readonly predicts: Prediction;
+  /** The variance of a step: `fixedSmall`, `learnedRange` … (`VARIANCES` has them by name). */
   readonly variance: Variance;
   /**
    * Clips the predicted x_0 to [−1, 1], or to the range given; default no. Sample and evaluate images with it, train
@@ -59,12 +64,15 @@ export interface ReverseProcessOptions {
  * `{ ...reverse, denoiser }` another network in the same process.
  */
 export interface GaussianReverseProcess extends ReverseProcess, ReverseProcessOptions {
+  /** The process q that it undoes. */
   readonly forward: ForwardProcess;
+  /** One evaluation of the network at x_t, as of any process. */
   evaluate(
     xt: tf.Tensor,
     t: PerExample,
     condition?: Condition,
   ): GaussianEvaluation | Promise<GaussianEvaluation>;
+  /** @throws RangeError if the network predicts the mean of other steps than these. */
   checkTimes(times: Float64Array): void;
   /** What the network should say of x_t = α x_0 + σ noise: (x_0 − skip · x_t)/out. */
   target(x0: tf.Tensor, t: PerExample, noise: tf.Tensor): tf.Tensor;
@@ -73,8 +81,17 @@ export interface GaussianReverseProcess extends ReverseProcess, ReverseProcessOp
 /**
  * p_θ(x_s | x_t) = N(μ_θ(x_t, t), σ² I) (Ho et al. 2020, section 3.2): the mean is that of the posterior q(x_s | x_t, x̂_0)
  * of the predicted x_0, or the prediction itself where the network predicts that mean.
- * @throws TypeError if `forward`, `denoiser`, `predicts` or `variance` is none; RangeError if x_0 cannot be computed from the prediction where the
- * schedule ends, the schedule has no such variance, or the range of `clip` is empty. Its methods throw RangeError if shapes do not fit or the schedule has no such time, TypeError if a time is no number.
+ * @throws TypeError if `forward`, `denoiser`, `predicts` or `variance` is none; RangeError if x_0 cannot be computed from
+ * the prediction where the schedule ends, the schedule has no such variance, or the range of `clip` is empty. Its methods
+ * throw RangeError if shapes do not fit or the schedule has no such time, TypeError if a time is no number.
+ * @example
+ * const reverse = reverseProcess({
+ *   forward: gaussianDiffusion(cosine({ steps: 1000 })),
+ *   denoiser: (xt, told, condition) => model.apply(params, xt, told, condition),
+ *   predicts: vPrediction,
+ *   variance: fixedSmall,
+ *   clip: true, // to sample images from, not to train with
+ * });
  */
 export function reverseProcess(options: ReverseProcessOptions): GaussianReverseProcess {
   const { clip, forward, denoiser } = options;

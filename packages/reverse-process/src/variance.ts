@@ -17,7 +17,20 @@ export interface Variance {
   readonly name: string;
   /** Whether the network's last axis holds C channels of the prediction and C more of the variance. */
   readonly learned: boolean;
-  at(schedule: NoiseSchedule, t: number, s: number): { readonly offset: number; readonly ofRaw: number };
+  /**
+   * The two numbers of the step from t to s.
+   * @throws RangeError where the schedule has no such time, or no such variance.
+   */
+  at(
+    schedule: NoiseSchedule,
+    t: number,
+    s: number,
+  ): {
+    /** What ln σ² is where raw is 0. */
+    readonly offset: number;
+    /** The factor of raw; 0 where nothing is learned. */
+    readonly ofRaw: number;
+  };
 }
 
 /** σ² = β̃ (Ho et al. 2020, section 3.2): right for data that are one point. */
@@ -50,6 +63,7 @@ export const learnedRange: Variance = {
 /**
  * raw = ln σ² of the step to t − 1 that the network was trained on. For another step it lies as far between ln β̃ and ln β
  * of that step as it does between those of its own.
+ * @throws RangeError (its numbers) where time is continuous.
  */
 export const learnedVariance: Variance = {
   name: 'learned',

@@ -10,6 +10,7 @@ import type { Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ReverseProcess } from './reverse-process.js';
 
+/** What a variational autoencoder is made of: two functions, as of an `autoencoderKl` with its weights. */
 export interface VariationalAutoencoderOptions<D extends Distribution = Gaussian> {
   /** x `[batch, …]` to q(z | x), of shape `[batch, …latentShape]`. */
   readonly encode: (x: tf.Tensor) => Gaussian;
@@ -29,6 +30,8 @@ const [LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE] = [-14, 14];
  * KL(q(z | x) ‖ p(z)), L_0 is −log p(x | z), and there is nothing in between.
  *
  * What `encode` and `decode` return and the process hands on belongs to the caller, who asks within a `tf.tidy`.
+ * @throws (its methods) RangeError if the noise is not of the shape of the latents, or a posterior is asked for: a process of
+ * one step has none.
  */
 export function variationalAutoencoder<D extends Distribution = Gaussian>({
   encode,

@@ -3,6 +3,7 @@ import type { Times } from '@diffusion-ts/schedules';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
+/** Where `ancestral` stops on its way. */
 export interface AncestralOptions {
   /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;

@@ -3,6 +3,7 @@ import { axpby } from '@diffusion-ts/tensor';
 import type { Sampler } from './sampler.js';
 import { levelsAt, type Solver, walk } from './solver.js';
 
+/** Which `ddim` is inverted. */
 export interface DdimInversionOptions {
   /** The times of the `ddim` to invert; default every step of a discrete schedule. */
   readonly times?: Times;

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
+/** Where `ddim` stops on its way, and how much noise it adds. */
 export interface DdimOptions {
   /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;
@@ -17,6 +18,9 @@ export interface DdimOptions {
  *
  * @throws RangeError if eta is negative or not finite and, when the sampler is called, if an eta above 1 asks for more
  * noise than a step has; else as `fromSolver` does.
+ * @example
+ * const xT = latent(reverse.forward, rng(0), [16, 28, 28, 1]);
+ * const x0 = await finish(ddim({ times: trailing(50) })(reverse, xT));
  */
 export function ddim({ times, eta = 0 }: DdimOptions = {}): Sampler {
   if (!(eta >= 0 && eta < Infinity))

@@ -4,6 +4,7 @@ import { firstOrder } from './first-order.js';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
+/** Where `dpmSolverPlusPlus` stops on its way, and how it remembers. */
 export interface DpmSolverPlusPlusOptions {
   /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;

@@ -8,7 +8,12 @@ import type { NoiseLevel } from '@diffusion-ts/schedules';
 export function firstOrder(
   from: NoiseLevel,
   to: NoiseLevel,
-): { readonly ofX: number; readonly ofX0: number } {
+): {
+  /** The factor of x_t. */
+  readonly ofX: number;
+  /** The factor of x̂_0. */
+  readonly ofX0: number;
+} {
   const ofX = to.sigma / from.sigma;
   return { ofX, ofX0: to.alpha - from.alpha * ofX };
 }

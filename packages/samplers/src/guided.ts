@@ -1,6 +1,7 @@
 import { type Condition, chooseRows, type Denoiser, joinRows, whenAnswered } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
+/** How strongly samples are drawn to their condition, and what stands for none. */
 export interface GuidanceOptions {
   /** w: 0 is the conditional network itself, −1 the unconditional one; higher trades variety for fidelity. */
   readonly scale: number;
@@ -18,6 +19,11 @@ export interface GuidanceOptions {
  *
  * @throws RangeError if the scale is not finite or nothing is hidden; when evaluated, TypeError if there is no condition,
  * RangeError if it lacks what is hidden.
+ * @example
+ * const empty = { label: tf.tensor1d([10], 'int32') }; // of ten digits the eleventh: "no label"
+ * const sevens = { ...reverse, denoiser: guided(reverse.denoiser, { scale: 2, empty }) };
+ * const condition = { label: tf.fill([16], 7, 'int32') };
+ * const x0 = await finish(ddim({ times: trailing(50) })(sevens, xT, { condition })); // xT is [16, 28, 28, 1]
  */
 export function guided(denoiser: Denoiser, { scale, empty }: GuidanceOptions): Denoiser {
   if (!Number.isFinite(scale)) throw new RangeError(`scale must be a finite number, not ${scale}`);

@@ -4,6 +4,7 @@ import { firstOrder } from './first-order.js';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
+/** Where `heun` stops on its way. */
 export interface HeunOptions {
   /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;

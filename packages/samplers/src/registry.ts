@@ -7,13 +7,17 @@ import type { Sampler } from './sampler.js';
 
 /** What any of the samplers may be set by; each knows those that it names. */
 export interface SamplerSettings {
+  /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;
+  /** Of DDIM: how much of the ancestral sampler's noise is added, default 0. */
   readonly eta?: number;
+  /** Of DPM-Solver++: how many predictions of x_0 a step rests on, default 2. */
   readonly order?: 1 | 2 | 3;
 }
 
 /** A sampler as an app offers it. */
 export interface NamedSampler {
+  /** Its name among people. */
   readonly title: string;
   /** What it does, in a sentence. */
   readonly note: string;
@@ -21,6 +25,10 @@ export interface NamedSampler {
   readonly knows: readonly Exclude<keyof SamplerSettings, 'times'>[];
   /** Whether it draws from p_θ(x_s | x_t), whatever x is; the others add up x and x̂_0, which classes do not do. */
   readonly draws: boolean;
+  /**
+   * The sampler with these settings.
+   * @throws RangeError where one of them is out of range.
+   */
   make(settings: SamplerSettings): Sampler;
 }
 

@@ -4,6 +4,7 @@ import type { NoiseLevel } from '@diffusion-ts/schedules';
 import type { Condition, Rng } from '@diffusion-ts/tensor';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
+/** What a run of a sampler is given beside x_T. */
 export interface SamplerOptions {
   /** Where the noise of every step comes from: row i of each draw goes to sample i. A deterministic sampler needs none. */
   readonly rng?: Rng;

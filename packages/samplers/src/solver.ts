@@ -7,17 +7,21 @@ import type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 
 /** An earlier step: where it was, and what x_0 the network saw there. */
 export interface Past {
+  /** The level that the step started from. */
   readonly level: NoiseLevel;
+  /** x̂_0 there, of the shape of x. */
   readonly x0: tf.Tensor;
 }
 
 /** What a solver knows of the step that it is to take. */
 export interface SolverStep<D extends Distribution = Gaussian> extends SamplerStep {
+  /** How many steps there will be. */
   readonly total: number;
   /** All that the network said at x. */
   readonly evaluation: Evaluation<D>;
   /** The steps before, the newest first, as many as are remembered. */
   readonly history: readonly Past[];
+  /** Where noise comes from; there for a solver that `draws`. */
   readonly rng: Rng;
   /** x̂_0 at another place: one more evaluation of the network. */
   x0At(x: tf.Tensor, level: NoiseLevel): Promise<tf.Tensor>;
@@ -33,6 +37,7 @@ export type Solver<D extends Distribution = Gaussian> = (
   step: SolverStep<D>,
 ) => tf.Tensor | Promise<tf.Tensor>;
 
+/** What a solver needs of whoever takes its steps. */
 export interface SolverOptions {
   /** The times to visit; default `every()` step of a discrete schedule. */
   readonly times?: Times | undefined;
@@ -48,7 +53,8 @@ export interface SolverOptions {
  * The sampler that takes the steps of a solver. It evaluates the network where each step begins, gives way to the event
  * loop before it, and owns every tensor in between.
  * @throws (when the sampler is called) RangeError if the times do not fall from the noise towards the data, or are none of
- * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws, or `times` or the process is none; when it is asked for a step, if xT is none.
+ * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws,
+ * or `times` or the process is none; when it is asked for a step, if xT is none.
  * @example
  * // The deterministic step of first order, which is DDIM and Euler's.
  * const euler = fromSolver(({ x, x0, from, to }) => {
@@ -72,7 +78,10 @@ export function fromSolver<D extends Distribution = Gaussian>(
   };
 }
 
-/** The levels to visit, if the times go down from the noise to the data and the process can take these steps. */
+/**
+ * The levels to visit, if the times go down from the noise to the data and the process can take these steps.
+ * @throws RangeError if they do not, or it cannot; TypeError if the times or the process are none.
+ */
 export function levelsAt<D extends Distribution>(times: Times, reverse: ReverseProcess<D>): NoiseLevel[] {
   const schedule = reverse?.forward?.schedule;
   if (typeof schedule?.level !== 'function') {
@@ -109,7 +118,10 @@ export interface Path {
   readonly remembers?: number;
 }
 
-/** Takes the steps of a solver along a path in either direction, and owns every tensor on the way. */
+/**
+ * Takes the steps of a solver along a path in either direction, and owns every tensor on the way.
+ * @throws TypeError if `start` is no tensor; the signal's reason once it is aborted; what the network or the solver throws.
+ */
 export async function* walk<D extends Distribution>(
   solver: Solver<D>,
   reverse: ReverseProcess<D>,

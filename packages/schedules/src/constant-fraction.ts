@@ -8,7 +8,12 @@ import type { DiscreteSchedule } from './schedule.js';
  *
  * @throws RangeError where `steps` is no positive integer.
  */
-export function constantFraction({ steps }: { steps: number }): DiscreteSchedule {
+export function constantFraction({
+  steps,
+}: {
+  /** T, the number of steps. */
+  steps: number;
+}): DiscreteSchedule {
   checkCount('steps', steps);
   return fromBetas(Float64Array.from({ length: steps }, (_, t) => 1 / (steps - t)));
 }

@@ -7,12 +7,19 @@ import type { DiscreteSchedule } from './schedule.js';
  * Dhariwal 2021. Only ratios of f count, so f(0) need not be 1.
  *
  * @param f ᾱ as a strictly decreasing positive function on [0, 1]; f(1) = 0 is allowed.
- * @param options.maxBeta keeps β from a singularity at the end; in (0, 1], 1 (no clipping) by default.
  * @throws TypeError where f is no function; RangeError where `steps` is no positive integer, `maxBeta` is out of range, or f is not as above.
  */
 export function fromAlphaBars(
   f: (u: number) => number,
-  { steps, maxBeta = 1 }: { steps: number; maxBeta?: number },
+  {
+    steps,
+    maxBeta = 1,
+  }: {
+    /** T, the number of steps. */
+    steps: number;
+    /** Keeps β from a singularity at the end; in (0, 1], default 1, which clips nothing. */
+    maxBeta?: number;
+  },
 ): DiscreteSchedule {
   checkFunction('f', f, 'a function of u in [0, 1]');
   checkCount('steps', steps);

@@ -17,8 +17,11 @@ export function linear({
   start,
   end,
 }: {
+  /** T, the number of steps. */
   steps: number;
+  /** The first β, in (0, 1); default 1e-4 · 1000/steps. */
   start?: number;
+  /** The last β, in (0, 1); default 0.02 · 1000/steps. */
   end?: number;
 }): DiscreteSchedule {
   checkCount('steps', steps);

@@ -6,13 +6,16 @@ const ENDS = { start: 0, end: 1 };
 
 /**
  * The straight path of rectified flow (Liu et al. 2023) and flow matching (Lipman et al. 2023): x_t = (1 − σ) x_0 + σ ε,
- * from the data at t = 0 to pure noise at t = 1.
+ * from the data at t = 0 to pure noise at t = 1, with σ = s t / (1 + (s − 1) t), s the shift (eq. 23 of Esser et al. 2024).
  *
- * @param options.shift s: σ = s t / (1 + (s − 1) t), eq. 23 of Esser et al. 2024; above 1 more of the time is spent in
- * noise, as large images ask for. 1, the default, is σ = t.
  * @throws RangeError where `shift` is not positive.
  */
-export function rectified({ shift = 1 }: { shift?: number } = {}): NoiseSchedule {
+export function rectified({
+  shift = 1,
+}: {
+  /** s, positive; above 1 more of the time is spent in noise, as large images ask for. Default 1: σ = t. */
+  shift?: number;
+} = {}): NoiseSchedule {
   checkPositive('shift', shift);
   const level = (t: number): NoiseLevel => {
     if (t === 0) return dataLevel(0);

@@ -3,9 +3,13 @@
  * data, −∞ at pure noise.
  */
 export interface NoiseLevel {
+  /** The time: a whole number or between two of them where the schedule is discrete. */
   readonly t: number;
+  /** α, the factor of x_0: 1 at the data. */
   readonly alpha: number;
+  /** σ, the deviation of the noise: 0 at the data. */
   readonly sigma: number;
+  /** λ = ln(α²/σ²). */
   readonly logSnr: number;
   /** At a whole time of a discrete schedule: β of the step that leads to it, all of whose digits the levels do not keep. */
   readonly beta?: number;
@@ -35,6 +39,7 @@ export interface NoiseSchedule {
 
 /** A schedule of T steps, each of which adds noise of variance β. Index t is the papers' t + 1. */
 export interface DiscreteSchedule extends NoiseSchedule {
+  /** T: the whole times are 0 … steps − 1. */
   readonly steps: number;
   /** β_t of q(x_t | x_{t−1}) = N(√(1 − β_t) x_{t−1}, β_t I), eq. 2 of Ho et al. 2020. */
   readonly betas: Float64Array;

@@ -6,7 +6,6 @@ import type { DiscreteSchedule } from './schedule.js';
  * ᾱ(u) = (σ(end/τ) − σ((start + u (end − start))/τ)) / (σ(end/τ) − σ(start/τ)), σ the logistic function: the sigmoid
  * schedule of Chen 2023, "On the importance of noise scheduling". It is a sigmoid in ᾱ, not in β.
  *
- * @param options.maxBeta clips β near the end, where ᾱ reaches 0; 0.999 by default.
  * @throws RangeError where `steps` is no positive integer, `start` ≥ `end`, `tau` ≤ 0, `maxBeta` is not in (0, 1], or
  * `tau` is so small that ᾱ no longer falls from one step to the next.
  */
@@ -17,10 +16,15 @@ export function sigmoid({
   tau = 1,
   maxBeta = 0.999,
 }: {
+  /** T, the number of steps. */
   steps: number;
+  /** Where on the sigmoid the data are, below `end`; default −3. */
   start?: number;
+  /** Where on it the noise is; default 3. */
   end?: number;
+  /** τ, the temperature, positive: the greater, the nearer ᾱ is to a straight line. Default 1. */
   tau?: number;
+  /** Clips β near the end, where ᾱ reaches 0; in (0, 1], default 0.999. */
   maxBeta?: number;
 }): DiscreteSchedule {
   if (!(start < end && Number.isFinite(end - start))) {

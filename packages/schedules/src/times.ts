@@ -174,7 +174,7 @@ function sectioned(steps: number, counts: readonly number[]): number[] {
 
 /**
  * The noise levels of eq. 5 of Karras et al. 2022, on any schedule: σ/α evenly spaced in its ρ-th root from `sigmaMax` to
- * `sigmaMin`, by default the schedule's own bounds. A schedule that ends in pure noise, where σ/α is infinite, starts there
+ * `sigmaMin`, by default the schedule's own bounds, ρ being 7 by default. A schedule that ends in pure noise, where σ/α is infinite, starts there
  * and takes its other steps from the finite levels.
  * @throws RangeError if `steps` is not a whole number from 1 up, an option is not positive or sigmaMin > sigmaMax and,
  * when called, if the schedule never gets as noisy as sigmaMax or there is no room for several levels.
@@ -185,9 +185,13 @@ export function karras({
   sigmaMax,
   rho = 7,
 }: {
+  /** How many steps: a list of steps + 1 times. */
   steps: number;
+  /** σ/α of the last step but the data; default that of the schedule's least noise. */
   sigmaMin?: number;
+  /** σ/α that sampling starts from; default that of the schedule's most noise. */
   sigmaMax?: number;
+  /** ρ, positive: the greater, the more steps at low noise. Default 7, as in the paper. */
   rho?: number;
 }): Times {
   checkCount('steps', steps);

@@ -6,15 +6,15 @@ import type { NoiseLevel, NoiseSchedule } from './schedule.js';
  * The schedule of Karras et al. 2022 (EDM): x_t = x_0 + σ ε, and time is σ itself, up to `sigmaMax`. Lists of times end
  * with `sigmaMin` before the data.
  *
- * @param options.sigmaMin the paper's 0.002 by default.
- * @param options.sigmaMax the paper's 80 by default: x_T is all but independent of data of the size 0.5.
  * @throws RangeError where one is not positive, or sigmaMin is not below sigmaMax.
  */
 export function varianceExploding({
   sigmaMin = 0.002,
   sigmaMax = 80,
 }: {
+  /** The least σ worth a step, positive; default 0.002, as in the paper. */
   sigmaMin?: number;
+  /** The σ of x_T; default 80, as in the paper: x_T is all but independent of data of the size 0.5. */
   sigmaMax?: number;
 } = {}): NoiseSchedule {
   checkPositive('sigmaMin', sigmaMin);

@@ -28,11 +28,17 @@ export interface Rng {
  * tensor of `shape`, drawn row by row like `Rng.normal` and `Rng.uniform`, from the key, the first row and the draw.
  */
 export interface RandomAttrs {
+  /** Of the tensor. */
   shape: number[];
+  /** How many rows it has: its first axis; 1 of a scalar. */
   rows: number;
+  /** The low 32 bits of the key. */
   k0: number;
+  /** The high 32 bits of the key. */
   k1: number;
+  /** The row of the source that the tensor's first row is. */
   firstRow: number;
+  /** How many draws the source has made before. */
   draw: number;
 }
 

@@ -28,9 +28,12 @@ interface Recorder {
  * tfjs's own `tf.grads` keeps them all until the end: half the memory, for a deep network.
  * @throws RangeError if `f` returns anything but a scalar.
  */
-export function valueAndGrad(
-  f: (params: Params) => tf.Scalar,
-): (params: Params) => { value: tf.Scalar; grads: Params } {
+export function valueAndGrad(f: (params: Params) => tf.Scalar): (params: Params) => {
+  /** f(params). */
+  value: tf.Scalar;
+  /** ∂f/∂params, of the names and shapes of `params`. */
+  grads: Params;
+} {
   return (params) => {
     const recorder = tf.engine() as unknown as Recorder;
     // Within another gradient the recording goes on, and what was saved belongs to the outermost.

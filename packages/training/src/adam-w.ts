@@ -3,6 +3,7 @@ import { mapParams, type Params } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Optimizer } from './optimizer.js';
 
+/** The numbers of AdamW. */
 export interface AdamWOptions {
   /** How much of the running means of the gradients and of their squares a step keeps, (β₁, β₂); default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];

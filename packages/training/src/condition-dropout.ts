@@ -1,6 +1,7 @@
 import { type Condition, chooseRows, type Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
+/** How often the condition is hidden in training, and what stands in its place. */
 export interface ConditionDropout {
   /** The part of the examples whose condition is hidden, 0 … 1. */
   readonly rate: number;

@@ -4,7 +4,10 @@
  */
 export type EmaDecay = (step: number, batchSize: number) => number;
 
-/** The same decay at every step, as in Ho et al. 2020. */
+/**
+ * The same decay at every step, as in Ho et al. 2020.
+ * @throws RangeError if the decay is not in 0 … 1.
+ */
 export function constantDecay(decay: number): EmaDecay {
   checkDecay(decay);
   return () => decay;
@@ -13,12 +16,14 @@ export function constantDecay(decay: number): EmaDecay {
 /**
  * min(decay, (step + 1)/(step + 10)): a short memory at first, so that the initial weights are soon forgotten, and `decay`
  * in the long run.
+ * @throws RangeError if the decay is not in 0 … 1.
  */
 export function warmedUpDecay(decay: number): EmaDecay {
   checkDecay(decay);
   return (step) => Math.min(decay, (step + 1) / (step + 10));
 }
 
+/** How long a moving average remembers. */
 export interface HalfLifeOptions {
   /** After this many examples a weight counts half. */
   readonly images: number;
@@ -26,7 +31,10 @@ export interface HalfLifeOptions {
   readonly rampUp?: number;
 }
 
-/** A half-life in examples instead of steps, with ramp-up (Karras et al. 2022, appendix F.2): 0.5^(batch / half-life). */
+/**
+ * A half-life in examples instead of steps, with ramp-up (Karras et al. 2022, appendix F.2): 0.5^(batch / half-life).
+ * @throws RangeError if `images` or `rampUp` is not above 0.
+ */
 export function halfLife({ images, rampUp = 0.05 }: HalfLifeOptions): EmaDecay {
   if (!(images > 0)) throw new RangeError(`images must be a number above 0, not ${images}`);
   if (!(rampUp > 0)) throw new RangeError(`rampUp must be a number above 0, not ${rampUp}`);

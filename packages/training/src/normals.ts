@@ -1,8 +1,10 @@
 import type { Rng } from '@diffusion-ts/tensor';
 
+/** The normal distribution that `logNormalSigma` or `logitNormalTimes` draws from; each has defaults of its own. */
 export interface NormalOptions {
+  /** Its mean. */
   readonly mean?: number;
-  /** Positive. */
+  /** Its standard deviation, positive. */
   readonly deviation?: number;
 }
 

@@ -6,6 +6,7 @@ export type LossHistory = number[][];
 
 /** A time for each example of a batch. */
 export interface TimeDraw {
+  /** The times, `[batch]`. */
   readonly t: Float64Array;
   /** uniform density / density of t: with it the weighted mean of the losses estimates the mean over uniform t. */
   readonly weights: Float64Array;

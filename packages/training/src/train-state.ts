@@ -9,6 +9,7 @@ import type { LossHistory } from './time-sampler.js';
 export interface TrainState {
   /** Optimizer steps done, and batches used. */
   step: number;
+  /** The parameters of the network. */
   params: Params;
   /** The moving average of the parameters; there once a step with an EMA was done. */
   ema?: Params;

@@ -28,21 +28,27 @@ import { uniformTimes } from './uniform-times.js';
 
 /** Examples to train on: `x0` `[batch, …]`, and what the network is told of each, if anything. */
 export interface TrainBatch {
+  /** `[batch, …]`. */
   readonly x0: tf.Tensor;
+  /** What the network is told, a row of each tensor for each example. */
   readonly condition?: Condition;
 }
 
 /** What training asks of a process, of whatever kind: the loss alone knows the rest. */
 export interface Trainable {
+  /** Where the times and the noise come from. */
   readonly forward: Pick<ForwardProcess<Distribution>, 'schedule' | 'noise'>;
 }
 
+/** How the steps of a training are taken, each by the same rules. */
 export interface TrainStepOptions<R extends Trainable = GaussianReverseProcess> {
   /** The process that the parameters describe; its second argument is for networks that draw (dropout). */
   readonly reverse: ReverseOf<R>;
+  /** What is minimised, such as `simple()`. */
   readonly loss: Loss<R>;
   /** Step s draws from `rng.fork(s)` alone. */
   readonly rng: Rng;
+  /** The learning rate of every step, such as `constantRate(2e-4)`. */
   readonly learningRate: LearningRate;
   /** Default `adamW()`. */
   readonly optimizer?: Optimizer;
@@ -74,6 +80,7 @@ export interface StepRecord {
   readonly weights: Float64Array;
   /** The norm of all gradients together, before clipping. */
   readonly gradNorm: number;
+  /** The rate that this step was taken with. */
   readonly learningRate: number;
   /** Examples in the batch. */
   readonly images: number;
@@ -88,6 +95,13 @@ export interface StepRecord {
  *
  * @throws TypeError or RangeError if an option, the batch or a rate is not what it should be; NonFiniteError if the loss, a
  * gradient or a new weight is not finite. The state then is what it was before.
+ * @example
+ * const { loss } = await trainStep(state, { x0 }, {
+ *   reverse: (params) => reverseProcess({ forward, denoiser: denoiserOf(params), predicts: vPrediction, variance: fixedSmall }),
+ *   loss: simple(),
+ *   rng: rng(1),
+ *   learningRate: constantRate(2e-4),
+ * });
  */
 export async function trainStep<R extends Trainable = GaussianReverseProcess>(
   state: TrainState,

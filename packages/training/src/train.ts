@@ -11,6 +11,7 @@ import {
   trainStep,
 } from './train-step.js';
 
+/** What is trained, on what and how long, and how its steps are taken. */
 export interface TrainOptions<R extends Trainable = GaussianReverseProcess> extends TrainStepOptions<R> {
   /** Where the run stands; advanced in place. */
   readonly state: TrainState;
@@ -37,6 +38,19 @@ export interface TrainOptions<R extends Trainable = GaussianReverseProcess> exte
  * @throws TypeError or RangeError if an option, a batch or a rate is not what it should be; NonFiniteError if the state
  * that it begins with, the loss, a gradient or a new weight is not finite, in which case the state is that of the step
  * before. What `batches` throws is passed on.
+ * @example
+ * const state = initialState(model.init(rng(0)));
+ * const run = train({
+ *   state,
+ *   reverse: (params) => reverseProcess({ forward, denoiser: denoiserOf(params), predicts: vPrediction, variance: fixedSmall }),
+ *   loss: simple(),
+ *   batches: (start) => batches(dataset, { size: 64, seed: 0, start }),
+ *   rng: rng(1),
+ *   steps: 10_000,
+ *   learningRate: cosineDecay({ rate: 2e-4, steps: 10_000 }),
+ *   ema: warmedUpDecay(0.999),
+ * });
+ * for await (const { step, loss } of run) console.log(step, loss);
  */
 export async function* train<R extends Trainable = GaussianReverseProcess>(
   options: TrainOptions<R>,
