@@ -19,8 +19,11 @@ export function exactGaussianMixture({
   means,
   deviations,
 }: {
+  /** How likely each component is, up to a factor: K positive numbers. */
   weights: readonly number[];
+  /** The centre of each, K points of D numbers. */
   means: readonly (readonly number[])[];
+  /** The standard deviation of each, K positive numbers. */
   deviations: readonly number[];
 }): ExactGaussianMixture {
   const components = weights.length;

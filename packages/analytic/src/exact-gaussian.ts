@@ -34,7 +34,15 @@ export interface ExactGaussian extends ExactDistribution {
  * Data N(mean, deviation² I).
  * @throws RangeError if the deviation is not positive.
  */
-export function exactGaussian({ mean, deviation }: { mean: number; deviation: number }): ExactGaussian {
+export function exactGaussian({
+  mean,
+  deviation,
+}: {
+  /** Of every component. */
+  mean: number;
+  /** The standard deviation of every component, positive. */
+  deviation: number;
+}): ExactGaussian {
   if (!(deviation > 0)) throw new RangeError(`deviation must be positive, not ${deviation}`);
 
   const reverseVariance: ExactGaussian['reverseVariance'] = (schedule, t, s) => {

@@ -4,6 +4,7 @@ import { fusedKernels } from './fused-kernels.js';
 import { findBuild } from './home.js';
 import { loadTfjsNode } from './tfjs-node.js';
 
+/** How TensorFlow is to run. */
 export interface UseNodeOptions {
   /** How many threads TensorFlow and our kernels use; as many as there are cores unless given. */
   threads?: number;
@@ -15,6 +16,7 @@ export interface NodeBackendInfo {
   version: string;
   /** Where it came from. */
   libtensorflow: string;
+  /** How many threads it uses within one kernel. */
   threads: number;
 }
 

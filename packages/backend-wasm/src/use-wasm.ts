@@ -6,6 +6,7 @@ import { prepare, roomOf, type WasmBackend } from './room.js';
 import { registerSoftmaxGradient } from './softmax-gradient.js';
 import { registerTfjsKernels } from './tfjs-kernels.js';
 
+/** Where `useWasm` finds what it loads. */
 export interface UseWasmOptions {
   /**
    * Where tfjs's own binary is: its folder (with the closing slash), or its address under its name,
@@ -26,6 +27,9 @@ const NEVER_LOADED = { 'tfjs-backend-wasm.wasm': '', 'tfjs-backend-wasm-threaded
  * backend runs on one thread: tfjs's threads need an isolated page, do not survive bundlers that rename, and would not
  * serve these kernels.
  * @throws Error if the engine has no WebAssembly SIMD, or the backend does not start; it names the address of the binary.
+ * @example
+ * await useWasm();
+ * const params = model.init(rng(0)); // tensors are made from here on
  */
 export async function useWasm({ wasmPaths }: UseWasmOptions = {}): Promise<void> {
   if (!(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT'))) {

@@ -114,7 +114,12 @@ export async function writeDiffusersFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
   params: Params,
-  { layouts = {} }: { layouts?: Layouts } = {},
+  {
+    layouts = {},
+  }: {
+    /** Which parameters PyTorch lays out otherwise: the `layouts` of the model. Default none. */
+    layouts?: Layouts;
+  } = {},
 ): Promise<void> {
   const bytes = await paramsToSafetensors(params, { layouts, metadata: { format: 'pt' } });
   const described = { _diffusers_version: DIFFUSERS_VERSION, ...config, _class_name: MODEL };

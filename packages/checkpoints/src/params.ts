@@ -11,12 +11,17 @@ import { type RawTensor, readSafetensors, type Safetensors, writeSafetensors } f
  * disposes them.
  * @throws CheckpointError if the file is malformed (see `readSafetensors`), an I64 does not fit in 32 bits, a tensor does
  * not have the axes of its layout or holds a number that is not finite: nothing good comes of such weights.
+ * @example
+ * const params = paramsFromSafetensors(await readFile('model.safetensors'), model.layouts);
  */
 export function paramsFromSafetensors(bytes: Uint8Array, layouts: Layouts = {}): Params {
   return paramsFromTensors(readSafetensors(bytes).tensors, layouts);
 }
 
-/** The same from the tensors of the file, under whatever names they are to have. */
+/**
+ * The same from the tensors of the file, under whatever names they are to have.
+ * @throws CheckpointError as `paramsFromSafetensors` does, but for a malformed file.
+ */
 export function paramsFromTensors(tensors: Safetensors['tensors'], layouts: Layouts): Params {
   const laid = Object.entries(tensors).map(([name, raw]) => {
     const layout = layoutOf(name, layouts);
@@ -33,8 +38,10 @@ export function paramsFromTensors(tensors: Safetensors['tensors'], layouts: Layo
 /**
  * A safetensors file of the parameters as a PyTorch state dict, those that `layouts` names in PyTorch's layout: floats as
  * `dtype` (F32 unless said otherwise, rounded to the nearest with ties to even), int32 as I32.
- * @throws CheckpointError if a parameter is neither float32 nor int32 or does not have the axes of its layout, or its name
- * cannot be stored.
+ * @throws CheckpointError if a parameter is neither float32 nor int32 or does not have the axes of its layout, its name
+ * cannot be stored, or `dtype` is none of the three.
+ * @example
+ * const bytes = await paramsToSafetensors(state.ema ?? state.params, { layouts: model.layouts });
  */
 export async function paramsToSafetensors(
   params: Params,
@@ -42,7 +49,14 @@ export async function paramsToSafetensors(
     layouts = {},
     dtype = 'F32',
     metadata = {},
-  }: { layouts?: Layouts; dtype?: 'F32' | 'F16' | 'BF16'; metadata?: Record<string, string> } = {},
+  }: {
+    /** Which parameters PyTorch lays out otherwise: the `layouts` of the model. Default none. */
+    layouts?: Layouts;
+    /** As what floats are stored; default F32. */
+    dtype?: 'F32' | 'F16' | 'BF16';
+    /** What the file says of itself; default nothing. Hugging Face's libraries write `{ format: 'pt' }`. */
+    metadata?: Record<string, string>;
+  } = {},
 ): Promise<Uint8Array> {
   if (!['F32', 'F16', 'BF16'].includes(dtype)) {
     throw new CheckpointError(`dtype must be F32, F16 or BF16, not ${dtype}`);

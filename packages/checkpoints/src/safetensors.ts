@@ -2,16 +2,28 @@ import { CheckpointError } from './checkpoint-error.js';
 import { duplicateKey } from './duplicate-key.js';
 
 /** A tensor as it lies in the file: row-major, F16 and BF16 as their bits. */
-export type RawTensor = { readonly shape: readonly number[] } & (
-  | { readonly dtype: 'F32'; readonly data: Float32Array }
-  | { readonly dtype: 'F16' | 'BF16'; readonly data: Uint16Array }
-  | { readonly dtype: 'I32'; readonly data: Int32Array }
-  | { readonly dtype: 'I64'; readonly data: BigInt64Array }
+export type RawTensor = {
+  /** The length of every axis; `[]` of a single number. */
+  readonly shape: readonly number[];
+} & (
+  | Stored<'F32', Float32Array>
+  | Stored<'F16' | 'BF16', Uint16Array>
+  | Stored<'I32', Int32Array>
+  | Stored<'I64', BigInt64Array>
 );
+
+interface Stored<D extends string, A> {
+  /** What the numbers are in the file. */
+  readonly dtype: D;
+  /** The numbers, as many as the shape says. */
+  readonly data: A;
+}
 
 /** The content of a safetensors file. */
 export interface Safetensors {
+  /** The tensors by their names. */
   readonly tensors: Readonly<Record<string, RawTensor>>;
+  /** What the file says of itself; `{}` where it says nothing. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -43,6 +55,9 @@ interface Entry {
  * data. Tensors come in the order of the header and own their data. The whole header is checked before anything is
  * allocated.
  * @throws CheckpointError if the bytes are not a complete, well-formed file of F32, F16, BF16, I32 and I64 tensors.
+ * @example
+ * const { tensors, metadata } = readSafetensors(bytes);
+ * for (const [name, { dtype, shape }] of Object.entries(tensors)) console.log(name, dtype, shape);
  */
 export function readSafetensors(bytes: Uint8Array): Safetensors {
   const headerEnd = endOfHeader(bytes);
@@ -63,6 +78,8 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
  * Writes a safetensors file. The same tensors and metadata in the same order give the same bytes; the header keeps that
  * order, the data puts wider types first so that every tensor is aligned.
  * @throws CheckpointError if a tensor does not have as many elements as its shape says, or a name cannot be stored.
+ * @example
+ * const bytes = writeSafetensors({ w: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } }, { format: 'pt' });
  */
 export function writeSafetensors(
   tensors: Readonly<Record<string, RawTensor>>,

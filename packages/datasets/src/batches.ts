@@ -10,13 +10,31 @@ import { permutation } from './permutation.js';
  * Batch k depends on (seed, size, k) alone, augmentations included, so k is all that a resumed run has to know. The next
  * batch is made while the last one is in use. A batch is valid until the next one is asked for: the generator frees it.
  *
- * @param options.start the number k of the first batch.
  * @throws RangeError where `size` is no positive integer, `start` no whole number or `seed` not in 0 … 2⁵³ − 1; while
  * iterating, the reason of the `signal` once it is aborted, and whatever the dataset throws.
+ * @example
+ * for await (const { x0, condition } of batches(digits, { size: 64, seed: 1 })) {
+ *   console.log(x0.shape, condition?.label?.shape); // 64,28,28,1 64
+ *   break;
+ * }
  */
 export function batches(
   dataset: Dataset,
-  { size, seed, start = 0, signal }: { size: number; seed: number; start?: number; signal?: AbortSignal },
+  {
+    size,
+    seed,
+    start = 0,
+    signal,
+  }: {
+    /** Examples in a batch, from 1 on. */
+    size: number;
+    /** What the order and the augmentations come from: a whole number in 0 … 2⁵³ − 1. */
+    seed: number;
+    /** The number k of the first batch; default 0. */
+    start?: number;
+    /** Ends the batches: the generator then throws `signal.reason`. */
+    signal?: AbortSignal;
+  },
 ): AsyncGenerator<Batch, void, void> {
   if (!Number.isInteger(size) || size < 1) {
     throw new RangeError(`size is ${size}, expected a whole number of at least 1`);

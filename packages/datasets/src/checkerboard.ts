@@ -1,7 +1,10 @@
 import type { Dataset } from './dataset.js';
 import { type PointsOptions, points } from './points.js';
 
-/** Uniform on the eight dark squares of a board of 4×4 on [−1, 1)², the one at (−1, −1) among them. */
+/**
+ * Uniform on the eight dark squares of a board of 4×4 on [−1, 1)², the one at (−1, −1) among them.
+ * @throws RangeError where `size` is no positive integer or `seed` not in 0 … 2⁵³ − 1.
+ */
 export function checkerboard(options: PointsOptions): Dataset {
   return points(options, ({ uniform }) => {
     const square = Math.floor(8 * uniform[2]);

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** Examples that can be asked for by their indices 0 … size − 1. */
 export interface Dataset {
+  /** How many examples there are. */
   readonly size: number;
   /** Of one example: `[height, width, channels]` of an image, `[2]` of a point in the plane. */
   readonly shape: readonly number[];

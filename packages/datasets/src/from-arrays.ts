@@ -10,7 +10,6 @@ export function pixelToUnit(k: number): number {
  * A dataset in memory: the examples one after the other, each of `shape`. Bytes are images and become k/127.5 − 1;
  * floats stay as they are.
  *
- * @param options.labels one for each example, `labels[i]` naming `classes[labels[i]]`.
  * @throws RangeError where `values` does not divide into examples or holds a number that is not finite, or where labels
  * and classes do not fit.
  */
@@ -20,9 +19,13 @@ export function fromArrays({
   labels,
   classes,
 }: {
+  /** The numbers of all examples, one example after the other. */
   values: Uint8Array | Float32Array;
+  /** Of one example. */
   shape: readonly number[];
+  /** One for each example, `labels[i]` naming `classes[labels[i]]`; given together with `classes` or not at all. */
   labels?: ArrayLike<number> | undefined;
+  /** The names of the classes. */
   classes?: readonly string[] | undefined;
 }): Dataset {
   const each = shape.reduce((product, n) => product * n, 1);

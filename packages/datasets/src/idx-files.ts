@@ -7,8 +7,11 @@ import { readBytes } from './read-file.js';
 
 /** Paths of IDX files, gzip-compressed or not, and the classes as `fromIdx` takes them. */
 export interface IdxFiles {
+  /** The path of the images, `[count, height, width]`. */
   readonly images: string;
+  /** The path of their labels, `[count]`; without it the examples have none. */
   readonly labels?: string;
+  /** What the labels mean; default the ten digits where every label is one, and otherwise the labels that there are. */
   readonly classes?: IdxClasses;
 }
 

@@ -5,7 +5,9 @@ import { labelProblem } from './labels.js';
 
 /** The bytes of a file, and the name that errors call it by. */
 export interface NamedBytes {
+  /** Such as its path. */
   readonly name: string;
+  /** The whole file, not compressed. */
   readonly bytes: Uint8Array;
 }
 
@@ -49,7 +51,12 @@ export function parseIdxHeader({ name, bytes }: NamedBytes): IdxHeader {
  *
  * @throws DataError where the file is no IDX file of unsigned bytes, is truncated, or holds more than its header says.
  */
-export function parseIdx(file: NamedBytes): { shape: readonly number[]; values: Uint8Array } {
+export function parseIdx(file: NamedBytes): {
+  /** The length of every axis. */
+  shape: readonly number[];
+  /** The bytes after the header, as many as the shape says. */
+  values: Uint8Array;
+} {
   const { name, bytes } = file;
   const { shape, length } = parseIdxHeader(file);
   if (bytes.length !== length) {
@@ -74,7 +81,6 @@ export type IdxClasses = readonly string[] | readonly number[];
  * A dataset from the bytes of an IDX file of greyscale images `[count, height, width]` and, where given, one of their
  * labels `[count]`. Examples are `[height, width, 1]` in [−1, 1].
  *
- * @param options.classes by default the ten digits where every label is one, and otherwise the labels that there are.
  * @throws DataError where a file is damaged, is of another kind, or the labels do not fit the images or the classes.
  */
 export function fromIdx({
@@ -82,8 +88,11 @@ export function fromIdx({
   labels,
   classes,
 }: {
+  /** The images, `[count, height, width]`. */
   images: NamedBytes;
+  /** Their labels, `[count]`; without them the examples have none. */
   labels?: NamedBytes | undefined;
+  /** What the labels mean; default the ten digits where every label is one, and otherwise the labels that there are. */
   classes?: IdxClasses | undefined;
 }): Dataset {
   const { shape, values } = parseIdx(images);

@@ -13,7 +13,9 @@ import { unreadable } from './read-file.js';
 export interface ImageFolderOptions {
   /** The side of square images; or give `height` and `width`; or neither, where all images have one size already. */
   readonly size?: number;
+  /** Rows of pixels; given together with `width`. */
   readonly height?: number;
+  /** Columns of pixels. */
   readonly width?: number;
   /** 3 for colour (the default), 1 for greyscale. */
   readonly channels?: 1 | 3;

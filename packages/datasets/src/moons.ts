@@ -4,6 +4,7 @@ import { type PointsOptions, points } from './points.js';
 /**
  * Two half circles of radius 2/3 that reach into each other, the classes `upper` and `lower`, with Gaussian noise of
  * standard deviation 0.03. The moons are in [−1, 1] × [−0.5, 0.5].
+ * @throws RangeError where `size` is no positive integer or `seed` not in 0 … 2⁵³ − 1.
  */
 export function moons(options: PointsOptions): Dataset {
   return points(

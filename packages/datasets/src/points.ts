@@ -5,7 +5,9 @@ import { fromArrays } from './from-arrays.js';
 
 /** How many points, and the seed they are drawn from; point i does not depend on how many there are. */
 export interface PointsOptions {
+  /** How many points, from 1 on. */
   readonly size: number;
+  /** A whole number in 0 … 2⁵³ − 1. */
   readonly seed: number;
 }
 

@@ -6,6 +6,7 @@ const COMPONENTS = 8;
 /**
  * Eight Gaussians of equal weight, the classes 0 … 7: component k has its mean at the distance 0.8 and the angle kπ/4,
  * and the standard deviation 0.05 in both directions. The points are in [−1, 1], but for about one in thirty thousand.
+ * @throws RangeError where `size` is no positive integer or `seed` not in 0 … 2⁵³ − 1.
  */
 export function ringOfGaussians(options: PointsOptions): Dataset {
   return points(

@@ -5,6 +5,7 @@ import { type PointsOptions, points } from './points.js';
  * Two arms of one turn and a half, the classes `first` and `second`, each the other one turned by half a turn: the point
  * at the angle 3π√u, u uniform in [0, 1), lies at the distance √u, with Gaussian noise of standard deviation 0.02. The
  * arms are in [−1, 1].
+ * @throws RangeError where `size` is no positive integer or `seed` not in 0 … 2⁵³ − 1.
  */
 export function spiral(options: PointsOptions): Dataset {
   return points(

@@ -124,6 +124,7 @@ export function categoricalDiffusion(schedule: NoiseSchedule, transition: Transi
 /**
  * The binomial diffusion of Sohl-Dickstein et al. 2015 on data of 0 and 1: q(x_t | x_{t−1}) = B(x_{t−1} (1 − β_t) + ½ β_t),
  * a bit that is kept or tossed anew. It is uniform noise on two classes.
+ * @throws as `categoricalDiffusion` does.
  */
 export function bernoulliDiffusion(schedule: NoiseSchedule): CategoricalDiffusion {
   return categoricalDiffusion(schedule, uniformTransition(2));

@@ -9,6 +9,7 @@ import type { Loss } from './loss.js';
 
 /**
  * −log₂ p_θ(x_0 | x_t), averaged over the elements of an example, in bits: what a network that predicts x_0 says of the data.
+ * @throws TypeError if the network answers with a promise.
  */
 export function crossEntropy<D extends Distribution>(): Loss<ReverseProcess<D>> {
   return ({ reverse, x0, t, noise, condition }) =>
@@ -22,7 +23,7 @@ export function crossEntropy<D extends Distribution>(): Loss<ReverseProcess<D>> 
  * L_λ = L_vb + λ E[−log p_θ(x_0 | x_t)] (Austin et al. 2021, eq. 5), in bits per dimension. L_vb is estimated by `steps` times
  * the bound's term at t. The parts are returned as `bound` (one term) and `crossEntropy`.
  * The paper's λ is 0.001 for images and 0.01 for text.
- * @throws RangeError where the schedule has no steps.
+ * @throws RangeError where the schedule has no steps; TypeError if the network answers with a promise.
  */
 export function crossEntropyHybrid<D extends Distribution>({
   lambda = 0.001,
@@ -46,7 +47,7 @@ export function crossEntropyHybrid<D extends Distribution>({
  * The bound of absorbing noise in continuous time, a weighted cross-entropy of what is masked (Sahoo et al. 2024, MDLM,
  * eq. 10; Shi et al. 2024): with t uniform, its expectation ∫ −ᾱ'_t/(1 − ᾱ_t) E[−log₂ p_θ(x_0 | x_t)] dt is an upper bound of
  * −log₂ p_θ(x_0), in bits per dimension. It does not depend on how ᾱ falls from 1 to 0.
- * @throws RangeError where time is discrete: there it is `variationalBound`.
+ * @throws RangeError where time is discrete: there it is `variationalBound`; TypeError if the network answers with a promise.
  */
 export function maskedCrossEntropy<D extends Distribution>(): Loss<ReverseProcess<D>> {
   const entropy = crossEntropy<D>();

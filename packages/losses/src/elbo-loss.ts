@@ -16,7 +16,8 @@ export interface ElboLossOptions<D extends Distribution = Gaussian> extends Vari
  * −ELBO in bits per dimension, for a process whose way to the noise is learned too, such as a `variationalAutoencoder`:
  * β L_T + steps · L_t, which is the whole bound with t uniform (Kingma and Welling 2014, eq. 3; of a single step, the
  * reconstruction and the KL). The parts are returned as `rate` (L_T) and `distortion`.
- * @throws RangeError if beta is negative or not finite; where the schedule has no steps.
+ * @throws RangeError if beta is negative or not finite; where the schedule has no steps; TypeError if the network
+ * answers with a promise.
  */
 export function elboLoss<D extends Distribution = Gaussian>({
   beta = 1,

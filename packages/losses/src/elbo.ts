@@ -27,6 +27,7 @@ export type NegativeElbo = {
  * −ELBO = E_q[−log p(x | z)] + KL(q(z | x) ‖ p(z)) (Kingma and Welling 2014, eq. 3), by one sample of every layer of
  * latents drawn with `rng`; with several layers, Ho et al. 2020, eq. 3. A VAE and a diffusion model are measured by this
  * one function.
+ * @throws RangeError if the model has no layer of latents.
  */
 export function negativeElbo(
   model: LatentVariableModel,
@@ -49,7 +50,7 @@ export function negativeElbo(
 /**
  * The importance-weighted bound −E log (1/K) Σ_k p(x, z_k)/q(z_k | x) (Burda et al. 2016, eq. 8) of each example, `[batch]`,
  * in bits per dimension: an upper bound of −log₂ p(x) that falls as K grows, and with K = 1 is −ELBO.
- * @throws RangeError if `samples` is not a whole number from 1 on.
+ * @throws RangeError if `samples` is not a whole number from 1 on, or the model has no layer of latents.
  */
 export function importanceWeightedBound(
   model: LatentVariableModel,

@@ -26,7 +26,10 @@ export interface GammaEnds {
   readonly max?: number;
 }
 
-/** γ linear in t, its ends fixed. @throws RangeError unless min < max. */
+/**
+ * γ linear in t, its ends fixed.
+ * @throws RangeError unless min < max.
+ */
 export function fixedGamma(ends: GammaEnds = {}): Gamma {
   const { min, max } = checkedEnds(ends);
   return {
@@ -37,7 +40,10 @@ export function fixedGamma(ends: GammaEnds = {}): Gamma {
   };
 }
 
-/** γ linear in t, its ends learned from these on. @throws RangeError unless min < max. */
+/**
+ * γ linear in t, its ends learned from these on.
+ * @throws RangeError unless min < max.
+ */
 export function linearGamma(ends: GammaEnds = {}): Gamma {
   const { min, max } = checkedEnds(ends);
   return {
@@ -100,7 +106,10 @@ export function monotoneGamma({
 /** How many straight pieces a learned γ is read off with. */
 const PIECES = 1024;
 
-/** A learned γ as a schedule of the host, to sample and to encode with. The network is told γ, −log-SNR. */
+/**
+ * A learned γ as a schedule of the host, to sample and to encode with. The network is told γ, −log-SNR.
+ * @throws RangeError if γ does not rise, as where a parameter is NaN.
+ */
 export async function scheduleOfGamma(gamma: Gamma, params: Params): Promise<NoiseSchedule> {
   const read = tf.tidy(() => gammaAt(gamma, params, tf.linspace(0, 1, PIECES + 1)).gamma);
   const values = await read.data<'float32'>();

@@ -19,7 +19,7 @@ export interface HybridOptions extends SimpleOptions, VariationalBoundOptions {
  * times the bound's term at t, in bits per dimension, so at 1000 steps and λ = 0.001 the two are simply added. The bound
  * sees the prediction as a constant: it teaches the variance alone. The parts are returned as `simple` and `bound`
  * (one term, bits per dimension).
- * @throws RangeError where the variance is fixed or the schedule has no steps.
+ * @throws RangeError where the variance is fixed or the schedule has no steps; TypeError if the network answers with a promise.
  * @example
  * const loss = hybrid({ decoder: tanhDecoder }); // for a process of images with `variance: learnedRange`
  * const { perExample, simple, bound } = loss({ reverse, x0, t, noise });

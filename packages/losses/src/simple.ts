@@ -17,7 +17,8 @@ export interface SimpleOptions {
 /**
  * L_simple (Ho et al. 2020, eq. 14), for whatever the network predicts: the error of its prediction, averaged over the
  * components of an example, times the weight of the time. For ε, the mean of (ε − ε_θ(x_t, t))².
- * @throws RangeError where the weighting is 0 at a level of no signal, which would then never be trained.
+ * @throws RangeError where the weighting is 0 at a level of no signal, which would then never be trained; TypeError if
+ * the network answers with a promise.
  * @example
  * const loss = simple({ weighting: minSnr(5) });
  * const { perExample } = loss({ reverse, x0, t, noise: reverse.forward.noise(rng(0), x0.shape) });

@@ -15,7 +15,7 @@ export interface VariationalBoundOptions<D extends Distribution = Gaussian> {
  * One term of the variational bound (Ho et al. 2020, eq. 5) at each example's time, in **bits per dimension**:
  * L_{t−1} = KL(q(x_{t−1} | x_t, x_0) ‖ p_θ(x_{t−1} | x_t)), and at index 0 L_0 = −log₂ p_θ(x_0 | x_1). With t uniform,
  * `steps` times the expectation, plus L_T, is the bound. Any process with such conditionals has one.
- * @throws RangeError where the schedule has no steps.
+ * @throws RangeError where the schedule has no steps; TypeError if the network answers with a promise.
  * @example
  * const loss = variationalBound({ decoder: tanhDecoder }); // of images; of points leave the decoder out
  * const { perExample } = loss({ reverse, x0, t, noise }); // bits per dimension, [batch]

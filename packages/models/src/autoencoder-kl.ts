@@ -35,9 +35,9 @@ export interface Autoencoder<C> {
  * @throws RangeError if the configuration has an unknown key or an unsupported value. Its methods throw RangeError if
  * parameters or shapes do not fit.
  * @example
- * const stages = { block_out_channels: [16, 32], norm_num_groups: 8 };
  * const model = autoencoderKl({
- *   ...stages,
+ *   block_out_channels: [16, 32],
+ *   norm_num_groups: 8,
  *   down_block_types: ['DownEncoderBlock2D', 'DownEncoderBlock2D'],
  *   up_block_types: ['UpDecoderBlock2D', 'UpDecoderBlock2D'],
  * });

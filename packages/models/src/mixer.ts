@@ -10,13 +10,13 @@ export interface MixerConfig {
   readonly length: number;
   /** How many states a place may be in: the classes, and perhaps a mask. */
   readonly states: number;
-  /** How many logits come out for each place. */
+  /** How many logits come out for each place; default `states`. */
   readonly outputs: number;
-  /** Width of the vector of a place. */
+  /** Width of the vector of a place; default 128. */
   readonly hidden: number;
-  /** How many times places, and then channels, are mixed. */
+  /** How many times places, and then channels, are mixed; default 3. */
   readonly layers: number;
-  /** How many sines and cosines of the time: at least one of each. */
+  /** How many sines and cosines of the time: at least one of each. Default 32. */
   readonly timeFeatures: number;
 }
 

@@ -8,6 +8,7 @@ const POINTS = 9;
  * ᾱ of a process at some of its times, from the first to the last: α²/(α² + σ²). A run keeps them beside its settings, so
  * that a formula which is not what it was when the network learned does not change its pictures in silence. Numbers and no
  * hash, since the last digit of a cosine is not the same on every machine.
+ * @throws ConfigError if a schedule of continuous time is to end without signal.
  */
 export function alphaBarsOf(process: Pick<RunConfig['process'], 'schedule' | 'zeroTerminalSnr'>): number[] {
   const schedule = noiseScheduleOf(process);

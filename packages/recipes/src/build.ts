@@ -18,6 +18,7 @@ type Any = any;
 
 /** What a complete config stands for, of whatever kind: all that is asked for to train it, draw from it and measure it. */
 export interface Built {
+  /** The network, and what it says of the data. */
   readonly network: Network;
   /** The way from the data to x_T; of an autoencoder, whose way is learned, that of fresh weights. */
   readonly forward: ForwardProcess<Any>;
@@ -37,7 +38,15 @@ export interface Built {
   readonly decoder: Decoder<Any>;
 }
 
-/** @throws ConfigError if the network or the process cannot be built, or do not go together. */
+/**
+ * What a complete config stands for. Nothing is computed yet.
+ * @throws ConfigError if the network or the process cannot be built, or do not go together.
+ * @example
+ * const config = parseConfig(PRESETS.moons, 'moons'); // complete but for what the data decide
+ * const data = moons({ size: 10_000, seed: 0 });
+ * const built = build({ ...config, model: fitModel(config, data) });
+ * const params = built.network.init(rng(0));
+ */
 export function build(config: RunConfig): Built {
   if (config.model._class_name === 'AutoencoderKL') return buildAutoencoder(config);
   const onClasses = classesOf(config.data) !== undefined || config.process.noise !== 'gaussian';

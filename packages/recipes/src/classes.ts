@@ -12,6 +12,7 @@ export function classesOf({ kind }: Pick<RunConfig['data'], 'kind'>): number | u
   return CLASSES[kind];
 }
 
+/** The `data` of a config whose examples are sequences of classes. */
 export type SequencesConfig = Extract<RunConfig['data'], { kind: 'heartbeat' | 'names' }>;
 
 /** Whether the data are sequences of classes. */
@@ -19,7 +20,10 @@ export function isSequences(config: RunConfig['data']): config is SequencesConfi
   return config.kind === 'heartbeat' || config.kind === 'names';
 }
 
-/** The sequences of a config; heartbeats to be tested on are drawn anew, names are the same. */
+/**
+ * The sequences of a config; heartbeats to be tested on are drawn anew, names are the same.
+ * @throws RangeError where `size` or the seed is out of range; to be tested on, the seed is one more.
+ */
 export function sequencesOf(config: SequencesConfig, split: Split): Dataset {
   if (config.kind === 'names') return names();
   const { size, seed } = config;

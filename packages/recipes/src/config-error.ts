@@ -3,7 +3,10 @@ export class ConfigError extends RangeError {
   override readonly name = 'ConfigError';
 }
 
-/** What `make` makes, and whatever it refuses as the fault of a setting. */
+/**
+ * What `make` makes, and whatever it refuses as the fault of a setting.
+ * @throws ConfigError that begins with the setting and goes on as what `make` threw; a ConfigError of its own as it is.
+ */
 export function blaming<T>(setting: string, make: () => T): T {
   try {
     return make();

@@ -10,11 +10,16 @@ import { trainingOf } from './training.js';
 
 /** A network that denoises, and the Gaussian process that it denoises. */
 export interface Diffusion {
+  /** The network, which tells noise from data. */
   readonly network: DenoisingNetwork;
+  /** The process that makes noise of data. */
   readonly forward: ForwardProcess;
 }
 
-/** @throws ConfigError if the network or the process cannot be built, or do not go together. */
+/**
+ * The network and the process of a config whose data are numbers.
+ * @throws ConfigError if the network or the process cannot be built, or do not go together.
+ */
 export function diffusionOf(config: Pick<RunConfig, 'model' | 'process' | 'training'>): Diffusion {
   const network = denoisingNetworkOf(config.model, config.training.labelDropout > 0);
   const forward = blaming('process.schedule: ', () => forwardOf(config.process));

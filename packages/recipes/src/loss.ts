@@ -34,7 +34,10 @@ type WeightingConfig = SimpleConfig['weighting'];
 
 const NORMS = { l1, l2, huber } as const;
 
-/** The loss of a config on numbers: images are discrete values to the bound, points are not. @throws ConfigError */
+/**
+ * The loss of a config on numbers: images are discrete values to the bound, points are not.
+ * @throws ConfigError
+ */
 export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
   const decoder = isDense(data) ? logProb : tanhDecoder;
   if (loss.kind === 'variational-bound') return variationalBound({ decoder });
@@ -58,7 +61,10 @@ const CLASS_LOSSES: Readonly<Record<string, (config: { kind: string; lambda?: nu
   'masked-cross-entropy': () => maskedCrossEntropy(),
 };
 
-/** The loss of a config on classes. @throws ConfigError */
+/**
+ * The loss of a config on classes.
+ * @throws ConfigError
+ */
 export function classLossOf({ loss }: Pick<RunConfig, 'loss'>): OnClasses {
   const make = CLASS_LOSSES[loss.kind];
   if (make !== undefined) return make(loss);

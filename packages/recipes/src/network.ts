@@ -22,15 +22,19 @@ import { categoricalForwardOf } from './process.js';
 export interface Network {
   /** Complete: the keys of the model's own config and `_class_name`. */
   readonly config: RunConfig['model'];
+  /** The shape of every parameter, by its name. */
   readonly shapes: Shapes;
+  /** The layout of every parameter that PyTorch lays out otherwise. */
   readonly layouts: Layouts;
   /** Of one example: `[height, width, channels]` or `[dimensions]`. */
   readonly shape: readonly number[];
+  /** Whether examples are images, `[height, width, channels]`. */
   readonly isImage: boolean;
   /** How many classes it can be asked for; undefined where it knows none. */
   readonly classes?: number;
   /** The label that means "no class", where it learned without classes too. */
   readonly nullLabel?: number;
+  /** Fresh parameters, which the caller disposes. */
   init(rng: Rng): Params;
 }
 
@@ -41,9 +45,14 @@ export interface DenoisingNetwork extends Network {
 }
 
 /** What such a network is told of an example without a class, one row; undefined where it never learned without. */
-export function emptyCondition({
-  nullLabel,
-}: Network): { readonly condition: Condition; dispose(): void } | undefined {
+export function emptyCondition({ nullLabel }: Network):
+  | {
+      /** `{ label }`, `[1]`. */
+      readonly condition: Condition;
+      /** Frees it. */
+      dispose(): void;
+    }
+  | undefined {
   if (nullLabel === undefined) return undefined;
   const label = tensor1d([nullLabel], 'int32');
   return { condition: { label }, dispose: () => label.dispose() };
@@ -54,7 +63,10 @@ export function countOf(shapes: Shapes): number {
   return Object.values(shapes).reduce((sum, shape) => sum + shape.reduce((product, n) => product * n, 1), 0);
 }
 
-/** The network that a config describes. `hidden` says whether its last label means "no class". */
+/**
+ * The network that a config describes. `hidden` says whether its last label means "no class".
+ * @throws ConfigError if it cannot be built, or denoises nothing.
+ */
 export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean): DenoisingNetwork {
   const { _class_name: name, ...rest } = config;
   if (name === 'AutoencoderKL') {
@@ -81,6 +93,7 @@ export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean):
 /**
  * The model's config with what the data decide filled in: sizes, channels, classes. What is given and does not agree
  * with the data is refused.
+ * @throws ConfigError naming what does not agree.
  */
 export function fitModel(
   { data, model, process, training }: Pick<RunConfig, 'data' | 'model' | 'process' | 'training'>,

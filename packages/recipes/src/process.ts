@@ -31,7 +31,9 @@ import type { Denoiser } from '@diffusion-ts/tensor';
 import type { RunConfig } from './config/schema.js';
 import { ConfigError } from './config-error.js';
 
+/** The `process` of a config. */
 export type ProcessConfig = RunConfig['process'];
+/** The `process.schedule` of a config: its `kind`, and the options of that schedule. */
 export type ScheduleConfig = ProcessConfig['schedule'];
 /** The schedules of a number of steps, which is all that they must be told. */
 export type SteppedSchedule = Extract<ScheduleConfig, { steps: number }>['kind'];
@@ -53,17 +55,24 @@ const SCHEDULES: {
 /**
  * The schedule that is named, before its end is brought to zero signal. What one of steps leaves out has the default of the
  * schedule's own function.
+ * @throws RangeError where an option is out of range.
  */
 export function scheduleOf(config: {
+  /** The name of the schedule. */
   readonly kind: SteppedSchedule;
+  /** T, the number of steps. */
   readonly steps: number;
 }): DiscreteSchedule;
+/** The same of any schedule, with all its options. */
 export function scheduleOf(config: ScheduleConfig): NoiseSchedule;
 export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule {
   return (SCHEDULES[config.kind] as (config: Pick<ScheduleConfig, 'kind'>) => NoiseSchedule)(config);
 }
 
-/** The Gaussian forward process of a config. @throws ConfigError if its noise is that of classes. */
+/**
+ * The Gaussian forward process of a config.
+ * @throws ConfigError if its noise is that of classes.
+ */
 export function forwardOf(process: ForwardConfig): ForwardProcess {
   if (process.noise === 'gaussian') return gaussianDiffusion(noiseScheduleOf(process));
   throw new ConfigError(
@@ -71,7 +80,10 @@ export function forwardOf(process: ForwardConfig): ForwardProcess {
   );
 }
 
-/** The forward process of a config on data of so many classes. @throws ConfigError if its noise is that of numbers. */
+/**
+ * The forward process of a config on data of so many classes.
+ * @throws ConfigError if its noise is that of numbers.
+ */
 export function categoricalForwardOf(
   process: ForwardConfig & Pick<ProcessConfig, 'predicts' | 'variance'>,
   classes: number,
@@ -126,7 +138,11 @@ export function isDiscrete(schedule: NoiseSchedule): schedule is DiscreteSchedul
   return 'betas' in schedule;
 }
 
-/** The reverse process of a network. `clips` keeps its x_0 within ±clip of the config: for images, where nothing is learned from it. */
+/**
+ * The reverse process of a network. `clips` keeps its x_0 within ±clip of the config: for images, where nothing is learned
+ * from it.
+ * @throws as `reverseProcess` does, where prediction, variance and schedule do not go together.
+ */
 export function reverseOf(
   forward: ForwardProcess,
   { predicts, variance, clip }: Pick<ProcessConfig, 'predicts' | 'variance' | 'clip'>,

@@ -21,6 +21,7 @@ import { blaming, ConfigError } from './config-error.js';
 import { type DenoisingNetwork, emptyCondition } from './network.js';
 import { type ProcessConfig, reverseOf } from './process.js';
 
+/** The `sampling` of a config. */
 export type SamplingConfig = RunConfig['sampling'];
 
 /** The ways to spread few steps, by their names in a config. */
@@ -66,7 +67,10 @@ export function timesOf(
   return all !== undefined && sampler === 'ancestral' ? sections([count]) : trailing(count);
 }
 
-/** The sampler of a config. */
+/**
+ * The sampler of a config.
+ * @throws ConfigError if its times do not fit the schedule (see `timesOf`).
+ */
 export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardProcess, 'schedule'>): Sampler {
   const { sampler, eta, order } = settings;
   return SAMPLERS[sampler]!.make({ times: timesOf(settings, schedule), eta, order });
@@ -83,7 +87,10 @@ export function samplingProcess(
   forward: ForwardProcess,
   process: ProcessConfig,
   guidance: number,
-): GaussianReverseProcess & { dispose(): void } {
+): GaussianReverseProcess & {
+  /** Frees what stands for "no class". */
+  dispose(): void;
+} {
   const denoiser = network.denoiser(params);
   if (guidance === 0) return { ...reverseOf(forward, process, denoiser, network.isImage), dispose: () => {} };
   const empty = emptyCondition(network);

@@ -25,18 +25,23 @@ import { lossOf } from './loss.js';
 import { type DenoisingNetwork, emptyCondition, type Network } from './network.js';
 import { reverseOf } from './process.js';
 
+/** The `training` of a config. */
 export type TrainingConfig = RunConfig['training'];
 
 /**
  * How a run's steps are taken, for `train` and `trainStep`. The caller calls `dispose` when done.
- * @param options.rng step s draws from `rng.fork(s)`.
+ * @param rng step s draws from `rng.fork(s)`.
+ * @throws ConfigError if the loss cannot be that of numbers.
  */
 export function trainingOf(
   config: Pick<RunConfig, 'data' | 'process' | 'loss' | 'training'>,
   network: DenoisingNetwork,
   forward: ForwardProcess,
   rng: Rng,
-): TrainStepOptions & { dispose(): void } {
+): TrainStepOptions & {
+  /** Frees what stands for "no class". */
+  dispose(): void;
+} {
   const { training, process } = config;
   return {
     ...toldStepsOf(training, network),
@@ -90,6 +95,10 @@ const DECAYS = {
   linear: linearDecay,
 } as const;
 
+/**
+ * The learning rate of a config: its decay from `learningRate` to `finalFraction` of that, times the warm-up.
+ * @throws RangeError where a number is out of range.
+ */
 export function learningRateOf(config: TrainingConfig): LearningRate {
   const { learningRate: rate, finalFraction, steps, decay } = config;
   const schedule = DECAYS[decay]({ rate, steps, finalRate: rate * finalFraction });

@@ -11,7 +11,7 @@ const UNIFORM_PART = 0.001;
  * The batch is spread evenly over the cumulated probabilities from one random start, of 53 bits: each t alone has the
  * probability p, and the counts in a batch are the expected ones to within one. The history is part of the training state.
  *
- * It needs a discrete schedule.
+ * @throws RangeError (when it draws) where time is continuous: it needs a discrete schedule.
  */
 export function importanceTimes(): TimeSampler {
   return {

@@ -221,6 +221,7 @@ export const runConfig = section({
   sampling: z.prefault(sampling, {}),
 });
 
+/** The settings of a run, complete: what `config.json` says of data, network, process, loss, training and sampling. */
 export type RunConfig = z.infer<typeof runConfig>;
 
 /** A config in which whatever is left out takes its default. */

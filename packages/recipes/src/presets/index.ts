@@ -11,7 +11,11 @@ import { names } from './names.js';
 import { moons, swissRoll } from './points.js';
 import { swissRoll2015 } from './swiss-roll-2015.js';
 
-/** Runs to start from, by their names. */
+/**
+ * Runs to start from, by their names. What one leaves out takes its default where it is parsed.
+ * @example
+ * const config = parseConfig({ ...PRESETS.mnist, sampling: { sampler: 'ddim', steps: 50 } }, 'my config');
+ */
 export const PRESETS = {
   mnist,
   'fashion-mnist': fashionMnist,
