@@ -1,5 +1,5 @@
 import { continuous, type NoiseSchedule } from '@diffusion-ts/schedules';
-import type { Params, Rng } from '@diffusion-ts/tensor';
+import type { Params, Rng, Shapes } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
@@ -10,7 +10,9 @@ import * as tf from '@tensorflow/tfjs-core';
 export interface Gamma {
   /** Whether s has parameters of its own. */
   readonly learnsShape: boolean;
-  /** Parameters named `gamma.…`, to train beside those of the network; none where nothing is learned. */
+  /** Of its parameters, which are named `gamma.…`; none where nothing is learned. */
+  readonly shapes: Shapes;
+  /** Parameters of these shapes, to train beside those of the network. */
   init(rng: Rng): Params;
   /** γ_min and γ_max, scalars. */
   ends(params: Params): { readonly min: tf.Tensor; readonly max: tf.Tensor };
@@ -34,6 +36,7 @@ export function fixedGamma(ends: GammaEnds = {}): Gamma {
   const { min, max } = checkedEnds(ends);
   return {
     learnsShape: false,
+    shapes: {},
     init: () => ({}),
     ends: () => ({ min: tf.scalar(min), max: tf.scalar(max) }),
     shape: (_, t) => ({ value: tf.clone(t), slope: tf.onesLike(t) }),
@@ -48,6 +51,7 @@ export function linearGamma(ends: GammaEnds = {}): Gamma {
   const { min, max } = checkedEnds(ends);
   return {
     ...fixedGamma(ends),
+    shapes: { 'gamma.min': [], 'gamma.max': [] },
     init: () => ({ 'gamma.min': tf.scalar(min), 'gamma.max': tf.scalar(max) }),
     ends: (params) => ({ min: params['gamma.min']!, max: params['gamma.max']! }),
   };
@@ -83,6 +87,13 @@ export function monotoneGamma({
   return {
     ...linear,
     learnsShape: true,
+    shapes: {
+      ...linear.shapes,
+      'gamma.first': [1],
+      'gamma.inner': [hidden],
+      'gamma.bias': [hidden],
+      'gamma.outer': [hidden],
+    },
     init: (rng) => ({
       ...linear.init(rng),
       // Nearly a line at first: gates spread over the interval, which add little to it.
@@ -121,7 +132,7 @@ export async function scheduleOfGamma(gamma: Gamma, params: Params): Promise<Noi
   });
 }
 
-/** γ and dγ/dt at these times. */
+/** γ and dγ/dt at these times t `[batch]` in [0, 1], each `[batch]`. */
 export function gammaAt(
   gamma: Gamma,
   params: Params,

@@ -14,6 +14,7 @@ export {
   fixedGamma,
   type Gamma,
   type GammaEnds,
+  gammaAt,
   linearGamma,
   monotoneGamma,
   scheduleOfGamma,

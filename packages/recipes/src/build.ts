@@ -11,6 +11,7 @@ import type { RunConfig } from './config/schema.js';
 import { buildDiffusion } from './diffusion.js';
 import type { Network } from './network.js';
 import type { SamplingConfig } from './sampling.js';
+import { buildVariationalDiffusion, isLearned } from './variational-diffusion.js';
 
 // Which distributions a process has is its own affair: what is built together fits together.
 // biome-ignore lint/suspicious/noExplicitAny: see above.
@@ -20,7 +21,7 @@ type Any = any;
 export interface Built {
   /** The network, and what it says of the data. */
   readonly network: Network;
-  /** The way from the data to x_T; of an autoencoder, whose way is learned, that of fresh weights. */
+  /** The way from the data to x_T; where that is learned (an autoencoder, a schedule) that of fresh weights. */
   readonly forward: ForwardProcess<Any>;
   /** Of one x_T, where that does not look like data: the latents of an autoencoder. */
   readonly latentShape?: readonly number[];
@@ -50,5 +51,6 @@ export interface Built {
 export function build(config: RunConfig): Built {
   if (config.model._class_name === 'AutoencoderKL') return buildAutoencoder(config);
   const onClasses = classesOf(config.data) !== undefined || config.process.noise !== 'gaussian';
-  return onClasses ? buildCategorical(config) : buildDiffusion(config);
+  if (onClasses) return buildCategorical(config);
+  return isLearned(config) ? buildVariationalDiffusion(config) : buildDiffusion(config);
 }

@@ -4,7 +4,7 @@ import type { RunConfig } from './config/schema.js';
 import { blaming } from './config-error.js';
 import { decoderOf } from './loss.js';
 import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
-import { forwardOf, reverseOf } from './process.js';
+import { checkGiven, forwardOf, reverseOf } from './process.js';
 import { samplerOf, samplingProcess } from './sampling.js';
 import { trainingOf } from './training.js';
 
@@ -18,9 +18,10 @@ export interface Diffusion {
 
 /**
  * The network and the process of a config whose data are numbers.
- * @throws ConfigError if the network or the process cannot be built, or do not go together.
+ * @throws ConfigError if the network or the process cannot be built, or do not go together, or the schedule is learned.
  */
 export function diffusionOf(config: Pick<RunConfig, 'model' | 'process' | 'training'>): Diffusion {
+  checkGiven(config.process);
   const network = denoisingNetworkOf(config.model, config.training.labelDropout > 0);
   const forward = blaming('process.schedule: ', () => forwardOf(config.process));
   const never = (): never => {

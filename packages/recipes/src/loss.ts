@@ -39,7 +39,7 @@ const NORMS = { l1, l2, huber } as const;
  * @throws ConfigError
  */
 export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
-  const decoder = isDense(data) ? logProb : tanhDecoder;
+  const decoder = boundDecoderOf(data);
   if (loss.kind === 'variational-bound') return variationalBound({ decoder });
   if (loss.kind !== 'simple' && loss.kind !== 'hybrid') {
     throw new ConfigError(
@@ -78,7 +78,12 @@ function isDense(data: RunConfig['data']): boolean {
   return isPoints(data) || data.kind === 'latents';
 }
 
-/** How x_0 is read off in the last step of the bound, to evaluate with. */
+/** How x_0 is read off in the last step of the bound, to learn by. */
+export function boundDecoderOf(data: RunConfig['data']): Decoder<Gaussian> {
+  return isDense(data) ? logProb : tanhDecoder;
+}
+
+/** The same, to evaluate with. */
 export function decoderOf(data: RunConfig['data']): Decoder<Gaussian> {
   return isDense(data) ? logProb : erfDecoder;
 }

@@ -35,6 +35,8 @@ import { ConfigError } from './config-error.js';
 export type ProcessConfig = RunConfig['process'];
 /** The `process.schedule` of a config: its `kind`, and the options of that schedule. */
 export type ScheduleConfig = ProcessConfig['schedule'];
+/** A schedule that is learned with the network. */
+export type LearnedSchedule = Extract<ScheduleConfig, { kind: 'learned' }>;
 /** The schedules of a number of steps, which is all that they must be told. */
 export type SteppedSchedule = Extract<ScheduleConfig, { steps: number }>['kind'];
 
@@ -50,11 +52,15 @@ const SCHEDULES: {
   betas: ({ betas }) => fromBetas(betas),
   rectified,
   'variance-exploding': varianceExploding,
+  learned: ({ min, max, steps }) => {
+    const last = steps ?? 1000;
+    return fromGammas(Float64Array.from({ length: last + 1 }, (_, i) => min + ((max - min) * i) / last));
+  },
 };
 
 /**
  * The schedule that is named, before its end is brought to zero signal. What one of steps leaves out has the default of the
- * schedule's own function.
+ * schedule's own function; a learned one is that from which it is learned.
  * @throws RangeError where an option is out of range.
  */
 export function scheduleOf(config: {
@@ -67,6 +73,13 @@ export function scheduleOf(config: {
 export function scheduleOf(config: ScheduleConfig): NoiseSchedule;
 export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule {
   return (SCHEDULES[config.kind] as (config: Pick<ScheduleConfig, 'kind'>) => NoiseSchedule)(config);
+}
+
+/** The variance-preserving schedule with these γ = −log-SNR, α² = sigmoid(−γ). */
+export function fromGammas(gammas: ArrayLike<number>): DiscreteSchedule {
+  // ln ᾱ = −softplus(γ), whose differences keep the digits that those of ᾱ near 1 would lose.
+  const softplus = Float64Array.from(gammas, (gamma) => Math.log1p(Math.exp(gamma)));
+  return fromBetas(softplus.map((value, i) => -Math.expm1((softplus[i - 1] ?? 0) - value)));
 }
 
 /**
@@ -99,7 +112,16 @@ export function categoricalForwardOf(
       `process.${predicts === 'x0' ? `variance is ${variance}: expected fixedSmall` : `predicts is ${predicts}: expected x0`}, since a network for classes says which they were, and nothing else.`,
     );
   }
+  checkGiven(process);
   return categoricalDiffusion(noiseScheduleOf(process), TRANSITIONS[noise](classes));
+}
+
+/** @throws ConfigError if the schedule is one that is learned. */
+export function checkGiven({ schedule }: Pick<ProcessConfig, 'schedule'>): void {
+  if (schedule.kind !== 'learned') return;
+  throw new ConfigError(
+    'process.schedule.kind is learned: expected a schedule that is given, since a learned one is that of a network for numbers, trained with it from the command line.',
+  );
 }
 
 /** The noises on classes by their names in a config. */

@@ -59,7 +59,7 @@ describe('the config of a run', () => {
   });
 
   const SCHEDULES =
-    'linear, cosine, quadratic, sigmoid, constant-fraction, betas, rectified, variance-exploding';
+    'linear, cosine, quadratic, sigmoid, constant-fraction, betas, rectified, variance-exploding, learned';
   const WEIGHTINGS = 'uniform, min-snr, soft-min-snr, p2, sigmoid, x0-snr, max-snr-1, snr-plus-1';
   const OF_COSINE = 'one of kind, steps, offset, maxBeta';
   const PARTS = 'one of data, model, process, loss, training, sampling';

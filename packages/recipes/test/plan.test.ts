@@ -166,6 +166,7 @@ it('what is accepted of a grid of settings takes a step of training and draws', 
     { kind: 'constant-fraction', steps: 5 },
     { kind: 'rectified', shift: 3 },
     { kind: 'variance-exploding', sigmaMax: 10 },
+    { kind: 'learned', steps: 5 },
   ];
   let [accepted, refused] = [0, 0];
   for (const schedule of schedules) {

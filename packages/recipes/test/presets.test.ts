@@ -14,6 +14,7 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   'images-64': [64, 64, 3],
   'mnist-vae': [28, 28, 1],
   'mnist-latent': [7, 7, 4],
+  'mnist-vdm': [28, 28, 1],
   'binary-heartbeat': [20],
   'mnist-binary': [28, 28, 1],
   names: [8],

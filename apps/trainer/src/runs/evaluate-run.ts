@@ -51,7 +51,7 @@ export async function evaluateRun(options: EvaluateOptions): Promise<Estimated> 
       }
     }
     return {
-      ...told(meanOf(estimates), await nullBits(config.data, dataset, count), options),
+      ...told(reverse, meanOf(estimates), await nullBits(config.data, dataset, count), options),
       ...(repeats > 1 && {
         standardErrorOverRepeats: standardError(estimates.map(({ bitsPerDim }) => bitsPerDim)),
       }),
@@ -107,9 +107,10 @@ function withVariance(reverse: GaussianReverseProcess, variance: Variance): Gaus
 
 /** An estimate with what it bounds, that of whole examples, and the errors of a network of Gaussian noise. */
 function told(
+  { forward }: ReverseProcess,
   estimate: BoundEstimate,
   nullBitsPerDim: number,
-  { config, built: { network, forward }, unconditional = false }: EvaluateOptions,
+  { config, built: { network }, unconditional = false }: EvaluateOptions,
 ): Estimated {
   const { bitsPerDim, standardError, prior, transitions, terms } = estimate;
   const dimensions = network.shape.reduce((product, n) => product * n, 1);

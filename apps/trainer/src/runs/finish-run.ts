@@ -56,7 +56,13 @@ async function writeProcess(
   const count = isPoints(config.data) ? POINTS : IMAGES;
   const shown = { data: config.data, shape: built.network.shape };
   await orSay('picture of the forward process', signal, async () => {
-    await write(run, 'forward', await forwardMoments(config, built, count), shown);
+    // That of the weights, which may have learned it.
+    const process = built.process(params);
+    try {
+      await write(run, 'forward', await forwardMoments(config, process, count), shown);
+    } finally {
+      process.dispose();
+    }
   });
   await orSay('picture of the reverse process', signal, async () => {
     const { frames } = await sampleRun({
@@ -115,7 +121,11 @@ async function write(
 }
 
 /** Test data x_0, and x_t at evenly spaced t up to the last. */
-async function forwardMoments(config: RunConfig, { forward }: Built, count: number): Promise<Float32Array[]> {
+async function forwardMoments(
+  config: RunConfig,
+  { forward }: ReturnType<Built['process']>,
+  count: number,
+): Promise<Float32Array[]> {
   const batch = await testData(config, count);
   const { x0 } = batch;
   const { steps, start, end } = forward.schedule;

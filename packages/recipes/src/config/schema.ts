@@ -85,10 +85,19 @@ const schedule = z.discriminatedUnion(
       sigmaMin: defaults(between(0), 0.002),
       sigmaMax: defaults(between(0), 80),
     }),
+    section({
+      kind: z.literal('learned'),
+      gamma: defaults(oneOf(['linear', 'monotone']), 'monotone'),
+      // γ = −log-SNR at its ends, from where they are learned.
+      min: defaults(z.number({ error: 'a number' }), -13.3),
+      max: defaults(z.number({ error: 'a number' }), 5),
+      // T of the bound to learn by; null: continuous time.
+      steps: defaults(z.nullable(whole(1, 1_000_000)), null),
+    }),
   ],
   {
     error:
-      'one of linear, cosine, quadratic, sigmoid, constant-fraction, betas, rectified, variance-exploding',
+      'one of linear, cosine, quadratic, sigmoid, constant-fraction, betas, rectified, variance-exploding, learned',
   },
 );
 

@@ -21,7 +21,8 @@ export function schedulerOf({
   clip,
 }: RunConfig['process']): Record<string, unknown> {
   const built = scheduleOf(schedule);
-  if (!isDiscrete(built)) throw new ConfigError(`diffusers' DDPMScheduler has no ${schedule.kind} schedule.`);
+  if (schedule.kind === 'learned' || !isDiscrete(built))
+    throw new ConfigError(`diffusers' DDPMScheduler has no ${schedule.kind} schedule.`);
   const prediction = PREDICTIONS[predicts];
   if (prediction === undefined)
     throw new ConfigError(`diffusers' DDPMScheduler has no network that predicts ${predicts}.`);

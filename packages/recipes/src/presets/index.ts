@@ -7,6 +7,7 @@ import { mnist } from './mnist.js';
 import { mnistBinary } from './mnist-binary.js';
 import { mnistLatent } from './mnist-latent.js';
 import { mnistVae } from './mnist-vae.js';
+import { mnistVdm } from './mnist-vdm.js';
 import { names } from './names.js';
 import { moons, swissRoll } from './points.js';
 import { swissRoll2015 } from './swiss-roll-2015.js';
@@ -26,6 +27,7 @@ export const PRESETS = {
   'images-64': images64,
   'mnist-vae': mnistVae,
   'mnist-latent': mnistLatent,
+  'mnist-vdm': mnistVdm,
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,
