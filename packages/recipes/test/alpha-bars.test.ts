@@ -32,6 +32,7 @@ describe('what a run keeps of its process', () => {
     ],
     [['process.schedule', { kind: 'variance-exploding' }]],
     [['process.schedule', { kind: 'constant-fraction', steps: 3 }]],
+    [['process.schedule', { kind: 'learned' }]],
   ] as Setting[][])('agrees with itself after the way through a file: %j', (...changes) => {
     const { config, json } = kept(...changes);
     expect(() => checkAlphaBars(json, config, 'config.json')).not.toThrow();

@@ -320,6 +320,16 @@ describe('a process as diffusers says it', () => {
     }
   });
 
+  it('has no schedule that is learned', () => {
+    const process = parseConfig(
+      { ...(read({}) as object), process: { schedule: { kind: 'learned' } } },
+      '',
+    ).process;
+    expect(() => schedulerOf(process)).toThrow(
+      new ConfigError("diffusers' DDPMScheduler has no learned schedule."),
+    );
+  });
+
   it('has no variance of which a network says the logarithm', () => {
     expect(() => schedulerOf({ ...parseConfig(read({}), '').process, variance: 'learned' })).toThrow(
       new ConfigError(
