@@ -138,7 +138,12 @@ export function gammaAt(
   params: Params,
   t: tf.Tensor1D,
   shape: ReturnType<Gamma['shape']> = gamma.shape(params, t),
-): { gamma: tf.Tensor1D; slope: tf.Tensor1D } {
+): {
+  /** γ(t). */
+  gamma: tf.Tensor1D;
+  /** dγ/dt. */
+  slope: tf.Tensor1D;
+} {
   const { min, max } = gamma.ends(params);
   const length = tf.sub(max, min);
   return { gamma: tf.add(min, tf.mul(length, shape.value)), slope: tf.mul(length, shape.slope) };
