@@ -74,7 +74,7 @@ export function classLossOf({ loss }: Pick<RunConfig, 'loss'>): OnClasses {
 }
 
 /** Whether the data have a density: they are no bytes. */
-function isDense(data: RunConfig['data']): boolean {
+export function isDense(data: RunConfig['data']): boolean {
   return isPoints(data) || data.kind === 'latents';
 }
 

@@ -1,13 +1,15 @@
 import { type Dataset, disposeBatch } from '@diffusion-ts/datasets';
 import { classesOf } from './classes.js';
 import type { RunConfig } from './config/schema.js';
+import { isDense } from './loss.js';
 
 const BATCH = 256;
 
 /**
  * −L_null of the first `count` examples in bits per dimension, what the simplest model of them needs, against which
  * Sohl-Dickstein et al. 2015 measure theirs (table 1): of classes independent ones with the shares that they have in these
- * data, whatever the place; of numbers an isotropic Gaussian with their mean and variance.
+ * data, whatever the place; of numbers an isotropic Gaussian with their mean and variance, and of images what it gives to a
+ * grey value, 1/127.5 wide, since that is what a bound on them counts.
  */
 export async function nullBits(
   data: RunConfig['data'],
@@ -32,5 +34,6 @@ export async function nullBits(
   }
   if (classes !== undefined) return shares.reduce((bits, p) => bits - (p > 0 ? p * Math.log2(p) : 0), 0);
   const variance = squares.reduce((sum, square, i) => sum + (square - sums[i]! ** 2) / places, 0);
-  return Math.log2(2 * Math.PI * Math.E * variance) / 2;
+  const density = Math.log2(2 * Math.PI * Math.E * variance) / 2;
+  return isDense(data) ? density : density + Math.log2(127.5);
 }

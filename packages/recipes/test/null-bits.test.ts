@@ -21,3 +21,9 @@ it('that of numbers is an isotropic Gaussian: ½ log₂ 2πe σ², σ² the mean
   // The first two: variances 1 and 0.
   expect(await nullBits(data, points, 2)).toBeCloseTo(Math.log2(2 * Math.PI * Math.E * 0.5) / 2, 6);
 });
+
+it('of images it is what that Gaussian gives to a grey value, as the bound on them counts: 127.5 of them to a unit', async () => {
+  const black = fromArrays({ values: Float32Array.of(-1, 1, 1, -1), shape: [1, 2, 1] });
+  const expected = Math.log2(2 * Math.PI * Math.E) / 2 + Math.log2(127.5);
+  expect(await nullBits({ kind: 'mnist', labels: false }, black)).toBeCloseTo(expected, 6);
+});
