@@ -11,10 +11,12 @@ import type { Built } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { ConfigError } from './config-error.js';
 import { checked } from './network.js';
+import { timesOf } from './sampling.js';
 import { optimizationOf } from './training.js';
 
 /** A variational autoencoder of images: Gaussians on both sides, whose means and variances the networks say. */
-export function buildAutoencoder({ model, loss, training }: RunConfig): Built {
+export function buildAutoencoder({ model, loss, process: unused, training }: RunConfig): Built {
+  checkUnused(unused);
   if (loss.kind !== 'elbo') {
     throw new ConfigError(
       `loss.kind is ${loss.kind}: expected elbo, which is what an AutoencoderKL learns by.`,
@@ -39,6 +41,7 @@ export function buildAutoencoder({ model, loss, training }: RunConfig): Built {
       latentShape,
     });
   const { shapes, layouts, init } = autoencoder;
+  const { forward } = process({});
   return {
     network: {
       config: { _class_name, ...autoencoder.config },
@@ -48,7 +51,7 @@ export function buildAutoencoder({ model, loss, training }: RunConfig): Built {
       isImage: true,
       init,
     },
-    forward: process({}).forward,
+    forward,
     latentShape,
     decoder: erfDecoder,
     trainSteps: (rng) => ({
@@ -58,12 +61,35 @@ export function buildAutoencoder({ model, loss, training }: RunConfig): Built {
       rng,
       dispose: () => {},
     }),
-    sampler: ({ sampler }) => {
-      if (sampler === 'ancestral') return ancestral();
+    sampler(settings) {
+      if (settings.sampler === 'ancestral') return ancestral({ times: timesOf(settings, forward.schedule) });
       throw new ConfigError(
-        `sampling.sampler is ${sampler}: expected ancestral, since an AutoencoderKL takes a single step from its latents.`,
+        `sampling.sampler is ${settings.sampler}: expected ancestral, since an AutoencoderKL takes a single step from its latents.`,
       );
     },
-    process: (params) => ({ ...process(params), dispose: () => {} }),
+    process(params, guidance = 0) {
+      if (guidance === 0) return { ...process(params), dispose: () => {} };
+      throw new ConfigError(
+        `sampling.guidance is ${guidance}: expected 0, since an AutoencoderKL is told no classes.`,
+      );
+    },
   };
+}
+
+/** What a process of noise is set by, at its defaults: an autoencoder has none, and would pass over anything else. */
+const UNUSED = {
+  predicts: 'epsilon',
+  variance: 'fixedSmall',
+  noise: 'gaussian',
+  zeroTerminalSnr: false,
+} as const;
+
+function checkUnused(process: RunConfig['process']): void {
+  for (const [key, value] of Object.entries(UNUSED)) {
+    const given = process[key as keyof typeof UNUSED];
+    if (given === value) continue;
+    throw new ConfigError(
+      `process.${key} is ${given}: expected ${value}, its default, since an AutoencoderKL has no process of noise.`,
+    );
+  }
 }

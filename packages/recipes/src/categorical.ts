@@ -1,4 +1,3 @@
-import type { CategoricalDiffusion } from '@diffusion-ts/forward-process';
 import { logProb } from '@diffusion-ts/losses';
 import { type CategoricalReverseProcess, categoricalReverseProcess } from '@diffusion-ts/reverse-process';
 import { SAMPLERS } from '@diffusion-ts/samplers';
@@ -8,34 +7,24 @@ import { classesOf } from './classes.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { classLossOf } from './loss.js';
-import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
+import { denoisingNetworkOf } from './network.js';
 import { categoricalForwardOf } from './process.js';
 import { timesOf } from './sampling.js';
 import { toldStepsOf } from './training.js';
 
-/** A network that says which classes the data were of, and the process on classes that it undoes. */
-export interface CategoricalRun {
-  readonly network: DenoisingNetwork;
-  readonly forward: CategoricalDiffusion;
-}
-
-/** @throws ConfigError if the data are numbers, or the network or the process cannot be built. */
-export function categoricalOf(
-  config: Pick<RunConfig, 'data' | 'model' | 'process' | 'training'>,
-): CategoricalRun {
+/**
+ * A network that says which classes the data were of, and the process on classes that it undoes.
+ * @throws ConfigError if the data are numbers, or the network or the process cannot be built.
+ */
+export function buildCategorical(config: RunConfig): Built {
   const classes = classesOf(config.data);
   if (classes === undefined) {
     throw new ConfigError(
       `process.noise is ${config.process.noise}: expected gaussian, since numbers are asked for and no classes.`,
     );
   }
+  const network = denoisingNetworkOf(config.model, config.training.labelDropout > 0);
   const forward = blaming('process.schedule: ', () => categoricalForwardOf(config.process, classes));
-  return { network: denoisingNetworkOf(config.model, config.training.labelDropout > 0), forward };
-}
-
-/** The same, as a trainer asks for it. */
-export function buildCategorical(config: RunConfig): Built {
-  const { network, forward } = categoricalOf(config);
   const reverse = (params: Params, rng?: Rng): CategoricalReverseProcess =>
     categoricalReverseProcess({ forward, denoiser: network.denoiser(params, rng) });
   return {

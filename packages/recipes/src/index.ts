@@ -1,6 +1,5 @@
 export { alphaBarsOf, checkAlphaBars } from './alpha-bars.js';
 export { type Built, build } from './build.js';
-export { categoricalOf } from './categorical.js';
 export { classesOf, isSequences, type SequencesConfig, sequencesOf } from './classes.js';
 export type { Preset, RunConfig } from './config/schema.js';
 export { blaming, ConfigError } from './config-error.js';

@@ -61,9 +61,16 @@ describe('the recipe of an autoencoder', () => {
   it.each([
     [{ loss: { kind: 'simple' } }, 'loss.kind is simple: expected elbo'],
     [{ sampling: { sampler: 'ddim' } }, 'sampling.sampler is ddim: expected ancestral'],
+    [{ sampling: { sampler: 'ancestral', steps: 5 } }, 'sampling.steps is 5: expected at most the 1 steps'],
+    [{ process: { predicts: 'v' } }, 'process.predicts is v: expected epsilon, its default'],
+    [{ process: { noise: 'uniform' } }, 'process.noise is uniform: expected gaussian, its default'],
   ])('refuses what it has no use for: %o', (changes, sentence) => {
     expect(() => checkPlan(small(changes))).toThrow(ConfigError);
     expect(() => checkPlan(small(changes))).toThrow(sentence);
+  });
+
+  it('is not guided', () => {
+    expect(() => build(small()).process({}, 1)).toThrow('sampling.guidance is 1: expected 0');
   });
 
   it('is no diffusion, and a diffusion is not taught by the ELBO', () => {

@@ -110,7 +110,7 @@ function told(
   { forward }: ReverseProcess,
   estimate: BoundEstimate,
   nullBitsPerDim: number,
-  { config, built: { network }, unconditional = false }: EvaluateOptions,
+  { config, built: { network, latentShape }, unconditional = false }: EvaluateOptions,
 ): Estimated {
   const { bitsPerDim, standardError, prior, transitions, terms } = estimate;
   const dimensions = network.shape.reduce((product, n) => product * n, 1);
@@ -124,7 +124,8 @@ function told(
     nullBitsPerDim,
     rate: prior + transitions,
     terms: terms.map(({ t, bitsPerDim, x0Error }) => {
-      if (config.process.noise !== 'gaussian') return { t, bitsPerDim };
+      // Classes have no distance, and latents no ε.
+      if (config.process.noise !== 'gaussian' || latentShape !== undefined) return { t, bitsPerDim };
       const { alpha, sigma } = forward.schedule.level(t);
       return { t, bitsPerDim, x0Error, epsilonError: (alpha / sigma) * x0Error };
     }),
