@@ -1,11 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluateCommand } from '../src/commands/evaluate.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
+import { firstStageBits, latentsOf } from '../src/runs/first-stage.js';
 import { folder, inProcess } from './cli.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
@@ -83,7 +85,7 @@ describe('an autoencoder and a diffusion model of its latents', () => {
     expect(configOf(run).data.scale).toBeLessThan(3);
   });
 
-  it('bound the images: distortion, encoding and latents add up, whatever the scale', async () => {
+  it('bound the images: distortion, encoding and latents add up', async () => {
     const evaluated = async () => {
       const { printed } = await inProcess(evaluateCommand, run, '--timesteps', '10', '--json', ...WASM);
       return JSON.parse(printed).throughLatents;
@@ -94,6 +96,36 @@ describe('an autoencoder and a diffusion model of its latents', () => {
     // The autoencoder's own bound has the same distortion: 16 pixels, of two networks that learned nothing to speak of.
     const { printed } = await inProcess(evaluateCommand, stage, '--json', ...WASM);
     expect(Math.abs(JSON.parse(printed).reconstruction - distortion)).toBeLessThan(0.5);
+  });
+
+  it('pay for a scale in the encoding what they save in the latents: log₂ of it for each', async () => {
+    const data = configOf(run).data;
+    const bits = (scale: number) => firstStageBits({ ...data, scale }, 8, rng(3));
+    const [one, four] = [await bits(1), await bits(4)];
+    expect(four.distortion).toBe(one.distortion);
+    expect(one.encoding - four.encoding).toBeCloseTo((12 * 2) / 16, 10);
+  });
+
+  it('are the same of an example whatever batch it is in, and other data of other weights', async () => {
+    const data = configOf(run).data;
+    const latents = await latentsOf(data, 'test');
+    const [all, some] = [await latents.batch([0, 1, 2, 3]), await latents.batch([3, 1])];
+    const rows = all.x0.arraySync() as number[][][][];
+    const own = some.x0.arraySync() as number[][][][];
+    [rows[3]!, rows[1]!].forEach((row, i) => {
+      for (const [k, z] of row.flat(2).entries()) expect(own[i]!.flat(2)[k]).toBeCloseTo(z, 5);
+    });
+    expect(await latents.fingerprint!()).toBe(await (await latentsOf(data, 'test')).fingerprint!());
+    const trained = { ...AUTOENCODER, training: { ...AUTOENCODER.training, seed: 1 } };
+    const path = join(folder(), 'second');
+    const images = configOf(stage).data.path;
+    expect((await train(trained, '--data', images, '--out', path)).error).toBeUndefined();
+    expect(await (await latentsOf({ ...data, path }, 'test')).fingerprint!()).not.toBe(
+      await latents.fingerprint!(),
+    );
+    expect((await train(LATENTS, '--data', path, '--out', run, '--resume')).error).toContain(
+      'of other names, sizes or contents',
+    );
   });
 
   it('says what is wrong with the first stage', async () => {

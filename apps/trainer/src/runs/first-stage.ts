@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Batch, Dataset } from '@diffusion-ts/datasets';
 import type { Gaussian } from '@diffusion-ts/forward-process';
-import { decoderOf, type RunConfig } from '@diffusion-ts/recipes';
+import { decoderOf, type RunConfig, type Split } from '@diffusion-ts/recipes';
 import { atOnce, type ReverseProcess } from '@diffusion-ts/reverse-process';
-import { disposeParams, type Rng, rng } from '@diffusion-ts/tensor';
+import { disposeParams, type Params, type Rng, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openPlainData, type PlainConfig } from '../data.js';
 import { Refusal } from '../errors.js';
@@ -24,6 +25,8 @@ export interface FirstStage {
   /** Of the latents of one image. */
   readonly latentShape: readonly number[];
   readonly process: ReverseProcess;
+  /** Of its weights. */
+  readonly hash: string;
   dispose(): void;
 }
 
@@ -32,9 +35,7 @@ export async function openFirstStage({ path }: LatentsConfig): Promise<FirstStag
   if (path === null) {
     throw new Refusal(
       'data.path is not set: name the run of an autoencoder (preset mnist-vae) with --data PATH.',
-      {
-        exitCode: 2,
-      },
+      { exitCode: 2 },
     );
   }
   const { config, built, params } = await openModel(path);
@@ -52,22 +53,46 @@ export async function openFirstStage({ path }: LatentsConfig): Promise<FirstStag
     shape: built.network.shape,
     latentShape,
     process: built.process(params),
+    hash: await hashOf(params),
     dispose: () => disposeParams(params),
   };
 }
 
-/** Draws of q(z | x) times `scale`, for x of the data that the autoencoder learned from. */
-export async function latentsOf(config: LatentsConfig, split: 'train' | 'test'): Promise<Dataset> {
+async function hashOf(params: Params): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of Object.keys(params).sort()) hash.update(await params[name]!.data<'float32'>());
+  return hash.digest('hex');
+}
+
+/**
+ * Draws of q(z | x) times `scale`, for x of the data that the autoencoder learned from. Without `random`, what is drawn for
+ * an example depends on its index alone, whatever batch it is in.
+ */
+export async function latentsOf(config: LatentsConfig, split: Split): Promise<Dataset> {
   const stage = await openFirstStage(config);
   const images = await openPlainData(imagesOf(config, stage), split);
   const scale = config.scale ?? 1;
+  const { forward } = stage.process;
+  const noiseOf = (indices: ArrayLike<number>, random: Rng | undefined): tf.Tensor => {
+    if (random) return random.fork('latents').normal([indices.length, ...stage.latentShape]);
+    const each = Array.from(indices, (i) =>
+      rng(0)
+        .rows(i)
+        .normal([1, ...stage.latentShape]),
+    );
+    return tf.concat(each, 0);
+  };
   return {
     ...images,
     shape: stage.latentShape,
     range: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-    async batch(indices, random = rng(0)) {
+    // The latents of other weights are other data.
+    fingerprint: async () => `${await images.fingerprint?.()} ${stage.hash}`,
+    async batch(indices, random) {
       const { x0, condition } = await images.batch(indices, random);
-      const z = tf.tidy(() => tf.mul(encoded(stage, x0).sample(random.fork('latents')), scale));
+      const z = tf.tidy(() =>
+        tf.mul(forward.sample(x0, forward.schedule.end, noiseOf(indices, random)), scale),
+      );
       x0.dispose();
       return { x0: z, ...(condition && { condition }) };
     },
