@@ -1,4 +1,5 @@
 import type { Preset } from '../config/schema.js';
+import { mnist } from './mnist.js';
 
 /** Digits by class in the latents of a run of `mnist-vae`, which `--data` names (Rombach et al. 2022). */
 export const mnistLatent: Preset = {
@@ -14,17 +15,12 @@ export const mnistLatent: Preset = {
   },
   process: { schedule: { kind: 'cosine' }, predicts: 'v', clip: null },
   training: {
+    ...mnist.training,
     steps: 1000,
     batch: 64,
     learningRate: 2e-3,
-    warmUp: 100,
-    decay: 'cosine',
-    finalFraction: 0.03,
-    betas: [0.9, 0.99],
-    ema: { kind: 'warmed-up', decay: 0.995 },
-    logEvery: 20,
     checkpointEvery: 250,
     sampleEvery: 500,
   },
-  sampling: { sampler: 'dpm-solver++', steps: 20, guidance: 1, count: 60 },
+  sampling: mnist.sampling,
 };

@@ -1,4 +1,5 @@
 import type { Preset } from '../config/schema.js';
+import { mnist } from './mnist.js';
 
 /** MNIST's digits through 7 × 7 × 4 latents: the deck's VAE, and the first stage of latent diffusion. */
 export const mnistVae: Preset = {
@@ -12,18 +13,6 @@ export const mnistVae: Preset = {
     norm_num_groups: 8,
   },
   loss: { kind: 'elbo' },
-  training: {
-    steps: 900,
-    batch: 32,
-    learningRate: 2e-3,
-    warmUp: 50,
-    decay: 'cosine',
-    finalFraction: 0.03,
-    betas: [0.9, 0.99],
-    ema: { kind: 'warmed-up', decay: 0.995 },
-    logEvery: 20,
-    checkpointEvery: 150,
-    sampleEvery: 300,
-  },
+  training: { ...mnist.training, learningRate: 2e-3, warmUp: 50 },
   sampling: { sampler: 'ancestral', steps: null, count: 60 },
 };
