@@ -5,10 +5,12 @@ import { checkTensor, described, nextTask, type Rng, tidyNow } from '@diffusion-
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 
-/** An earlier step: where it was, and what x_0 the network saw there. */
+/** An earlier step: where it was, and what the network saw there. */
 export interface Past {
   /** The level that the step started from. */
   readonly level: NoiseLevel;
+  /** The sample there. */
+  readonly x: tf.Tensor;
   /** x̂_0 there, of the shape of x. */
   readonly x0: tf.Tensor;
 }
@@ -133,6 +135,7 @@ export async function* walk<D extends Distribution>(
   const total = levels.length - 1;
   const samples = [tf.clone(start)];
   const history: Past[] = [];
+  const forget = ({ x, x0 }: Past): void => tf.dispose([x, x0]);
   const asked: Promise<Evaluation<D>>[] = [];
   const scratch: tf.Tensor[] = [];
   const own = <T extends tf.Tensor>(f: () => T): T => {
@@ -166,21 +169,22 @@ export async function* walk<D extends Distribution>(
       const evaluation = await evaluate(x, told[index]!);
       const x0 = tf.tidy(() => tf.clone(evaluation.x0()));
       const shown = { from, to, x, x0, index, total };
-      history.unshift({ level: from, x0 });
+      history.unshift({ level: from, x: tf.clone(x), x0 });
       const past = history.slice(1);
       const next = await tidyNow(() =>
         solver({ ...shown, evaluation, history: past, rng: rng as Rng, x0At, own }),
       );
       samples.push(tf.clone(next));
-      if (![x, x0, ...past.map(({ x0 }) => x0)].includes(next)) scratch.push(next);
+      if (![x, x0, ...past.flatMap(({ x, x0 }) => [x, x0])].includes(next)) scratch.push(next);
       await clear();
       yield shown;
       samples.shift()!.dispose();
-      for (const past of history.splice(remembers)) past.x0.dispose();
+      history.splice(remembers).forEach(forget);
     }
     return samples.pop()!;
   } finally {
     await clear();
-    tf.dispose([...samples, ...history.map(({ x0 }) => x0)]);
+    tf.dispose(samples);
+    history.forEach(forget);
   }
 }
