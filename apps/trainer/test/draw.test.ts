@@ -2,6 +2,7 @@ import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import { fixedSmall, reverseProcess, x0Prediction } from '@diffusion-ts/reverse-process';
 import { ancestral, ddim } from '@diffusion-ts/samplers';
 import { cosine, trailing, varianceExploding } from '@diffusion-ts/schedules';
+import { rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +16,7 @@ const reverse = reverseProcess({
   predicts: x0Prediction,
   variance: fixedSmall,
 });
-const options = { shape: [3], count: 5, batch: 5, seed: 7, label: (i: number) => i };
+const options = { shape: [3], count: 5, batch: 5, rng: rng(7), label: (i: number) => i };
 
 describe('drawing samples', () => {
   beforeAll(() => useBackend('cpu'));

@@ -31,7 +31,7 @@ describe('a sheet', () => {
     const none = {} as Network;
     expect([60, 100, 10].map((count) => columnsOf(ten, count))).toEqual([10, 10, 10]);
     expect([64, 16, 15, 7, 1].map((count) => columnsOf(ten, count))).toEqual([8, 4, 5, 3, 1]);
-    expect(columnsOf(ten, 60, 3), 'one class alone').toBe(10);
+    expect(columnsOf(ten, 60, false), 'one class alone').toBe(10);
     expect([64, 12, 60, 2].map((count) => columnsOf(none, count))).toEqual([8, 4, 10, 2]);
     expect(columnsOf({ classes: 1000 } as Network, 64), 'too many classes for columns').toBe(8);
   });

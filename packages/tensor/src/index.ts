@@ -26,5 +26,6 @@ export {
 export { philox } from './philox.js';
 export { type RandomAttrs, type Rng, rng } from './rng.js';
 export { sameShape } from './same-shape.js';
+export { stackedRng } from './stacked-rng.js';
 export { tidyNow, whenAnswered } from './tidy-now.js';
 export { valueAndGrad } from './value-and-grad.js';

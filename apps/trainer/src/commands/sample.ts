@@ -1,25 +1,29 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { type Built, type Network, oneOfThese, type RunConfig } from '@diffusion-ts/recipes';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
+import { type Built, isPoints, type Network, oneOfThese, type RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { disposeParams, rng, stackedRng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import { printable, Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
+import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
+import { seedList } from './seeds.js';
 
 interface SampleOptions
   extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'guidance' | 'count'>> {
   seed: number;
+  seeds?: number[];
   class?: string;
   batch?: number;
   out: string;
+  npz?: true;
   every?: number;
   gif?: string;
   backend: Backend;
@@ -42,6 +46,11 @@ export const sampleCommand: Command = new Command('sample')
   .option('--order <n>', 'of dpm-solver++: 1 is DDIM, 2 or 3 more exact', solverOrder)
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
+  .addOption(
+    new Option('--seeds <list>', 'a sample for each of these seeds, such as 0-63,100')
+      .argParser(seedList)
+      .conflicts(['seed', 'count']),
+  )
   .option('--class <name>', 'the class of all samples, by name or number; by default the classes take turns')
   .option(
     '--guidance <w>',
@@ -49,8 +58,13 @@ export const sampleCommand: Command = new Command('sample')
     numberFrom(-1),
   )
   .option('--batch <n>', 'samples at a time: a matter of speed and memory alone', wholeNumber(1))
-  .option('--out <file.png>', 'the sheet of samples (points: .svg too)', 'samples.png')
-  .option('--gif <file.gif>', 'the reverse process as an animation')
+  .option(
+    '--out <file.png or folder>',
+    'the sheet of samples (points: .svg too), or a folder for a file of each, seed.png',
+    'samples.png',
+  )
+  .option('--npz', 'with a folder: samples.npz too, the numbers themselves, for NumPy')
+  .option('--gif <file.gif>', 'the reverse process as an animation (.webp too)')
   .option('--every <n>', 'with --gif: a picture every n steps; default: about 50 pictures', wholeNumber(1))
   .addOption(backendOption())
   .addHelpText(
@@ -63,6 +77,7 @@ Examples:
   $ diffusion sample runs/mnist --class 7 --sampler ancestral --out sevens.png
   $ diffusion sample runs/mnist --sampler dpm-solver++ --steps 15
   $ diffusion sample runs/pets --class cat
+  $ diffusion sample runs/mnist --seeds 0-63,100 --out digits --npz
   $ diffusion sample runs/mnist --gif reverse.gif`,
   )
   .action(sampleAction);
@@ -80,12 +95,26 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     });
   }
   for (const file of [options.out, ...(options.gif === undefined ? [] : [options.gif])]) checkFolder(file);
+  if (options.gif !== undefined) checkEnding('--gif', options.gif, ['.gif', '.webp']);
+  const each = isFolder(options.out);
+  if (options.npz && !each) {
+    throw new Refusal(`--npz goes with a folder, and --out is ${options.out}.`, { exitCode: 2 });
+  }
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
+  if (!each) checkEnding('--out', options.out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
+  else if (!built.network.isImage && !options.npz) {
+    throw new Refusal(
+      `--out is the folder ${options.out}: expected a file, since samples of this run are no images, or --npz with it.`,
+      { exitCode: 2 },
+    );
+  }
   const settings = chosen(config.sampling, built.forward, options);
-  checkCount(built.network, settings.count, '--count');
+  if (!each) checkCount(built.network, settings.count, options.seeds === undefined ? '--count' : '--seeds');
   const names = readFingerprint(folder)?.classes ?? [];
   const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
+  const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
+  const labels = (i: number): number => label ?? seeds[i]! % (built.network.classes ?? 1);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
   const every = options.every ?? Math.max(1, Math.round(steps / 50));
 
@@ -96,8 +125,8 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       built,
       params,
       settings,
-      seed: options.seed,
-      label,
+      rng: options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng)),
+      label: labels,
       ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
       signal: interrupt.signal,
@@ -105,8 +134,15 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     });
     bar.stop();
     const shown = { data: config.data, shape: built.network.shape };
-    const columns = columnsOf(built.network, settings.count, label);
-    await writePicture(options.out, samples, shown, columns);
+    const columns = columnsOf(built.network, settings.count, label === undefined && !options.seeds);
+    if (!each) await writePicture(options.out, samples, shown, columns);
+    else if (built.network.isImage) await writeEach(options.out, samples, shown, seeds);
+    if (options.npz) {
+      await writeNumbers(options.out, samples, shown, {
+        seeds: Float64Array.from(seeds),
+        ...(built.network.classes !== undefined && { labels: Int32Array.from(seeds, (_, i) => labels(i)) }),
+      });
+    }
     if (config.data.kind === 'names') console.log(spelled(samples, shown).join('\n'));
     console.log(options.out);
     if (options.gif !== undefined) {
@@ -139,6 +175,19 @@ function labelOf(text: string, { classes }: Network, names: readonly string[]): 
   throw new Refusal(`--class is ${text}: expected ${expected}.`, { exitCode: 2 });
 }
 
+/** Whether a path is that of a folder: one that is there, or one to make, whose name has no ending. */
+function isFolder(path: string): boolean {
+  return existsSync(path) ? statSync(path).isDirectory() : extname(path) === '';
+}
+
+/** That a file can be what its name says. */
+function checkEnding(option: string, file: string, endings: readonly string[]): void {
+  if (endings.includes(extname(file).toLowerCase())) return;
+  throw new Refusal(`${option} is ${file}: expected a file that ends in ${endings.join(' or ')}.`, {
+    exitCode: 2,
+  });
+}
+
 /** That there is a folder to write to, before all the work. */
 function checkFolder(file: string): void {
   const folder = dirname(file);
@@ -157,7 +206,7 @@ function chosen(
     eta = saved.eta,
     order = saved.order,
     guidance = saved.guidance,
-    count = saved.count,
+    count = options.seeds?.length ?? saved.count,
   } = options;
   for (const setting of ['eta', 'order'] as const) {
     if (options[setting] === undefined || SAMPLERS[sampler]!.knows.includes(setting)) continue;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { spell } from '@diffusion-ts/datasets';
 import { classesOf, isPoints, type RunConfig } from '@diffusion-ts/recipes';
 import { Refusal, sentence } from '../errors.js';
-import { gif, png, type Raster, rasterize } from './raster.js';
+import { animation, png, type Raster, rasterize } from './raster.js';
 import { sheet } from './sheet.js';
 
 /** What samples are samples of: it decides how they are shown. */
@@ -44,7 +44,7 @@ export function spelled(values: Float32Array, { shape }: Shown): string[] {
 }
 
 /** Samples as images of numbers of [−1, 1]. */
-async function imagesOf(
+export async function imagesOf(
   values: Float32Array,
   { data, shape }: Shown,
 ): Promise<{ shape: number[]; values: Float32Array }> {
@@ -90,14 +90,14 @@ export async function writePicture(
   await written(file, isSvg ? await scatterOf([values]) : await png(await picture(values, shown, columns)));
 }
 
-/** Writes samples at moments of the reverse process as an animation. */
+/** Writes samples at moments of the reverse process as an animation, a GIF or a WebP as the name of the file ends. */
 export async function writeAnimation(
   file: string,
   frames: readonly Float32Array[],
   shown: Shown,
   columns: number,
 ): Promise<void> {
-  await written(file, await gif(frames.length, (i) => picture(frames[i]!, shown, columns)));
+  await written(file, await animation(file, frames.length, (i) => picture(frames[i]!, shown, columns)));
 }
 
 // The library for charts takes as long to load as all others together.
@@ -106,9 +106,9 @@ async function scatterOf(clouds: readonly Float32Array[]): Promise<string> {
   return scatter(clouds);
 }
 
-async function written(file: string, contents: string | Uint8Array): Promise<void> {
+export async function written(file: string, contents: string | Uint8Array): Promise<void> {
   await writeFile(file, contents).catch((error) => {
-    throw new Refusal(`The picture cannot be written to ${file}: ${sentence(error)}.`, { cause: error });
+    throw new Refusal(`${file} cannot be written: ${sentence(error)}.`, { cause: error });
   });
 }
 

@@ -22,8 +22,15 @@ export async function rasterize(svg: string, scale = 2): Promise<Raster> {
   return { width: info.width, height: info.height, channels: 3, data };
 }
 
-/** An animation of frames of one size, asked for one by one, that loops for ever and rests on its last frame. */
-export async function gif(count: number, frame: (i: number) => Promise<Raster>): Promise<Buffer> {
+/**
+ * An animation of frames of one size, asked for one by one, that loops for ever and rests on its last frame: a WebP where the
+ * name of its file ends so, else a GIF.
+ */
+export async function animation(
+  file: string,
+  count: number,
+  frame: (i: number) => Promise<Raster>,
+): Promise<Buffer> {
   const first = await frame(0);
   const { width, height, channels } = first;
   const each = first.data.length;
@@ -34,7 +41,8 @@ export async function gif(count: number, frame: (i: number) => Promise<Raster>):
   // Noise does not compress: fewer shades of grey make a smaller file, and nobody sees it.
   const colours = channels === 1 ? 16 : 256;
   // All frames together are more than sharp allows a picture, which these are not.
-  return sharp(stacked, { raw, limitInputPixels: false })
-    .gif({ delay, loop: 0, colours, dither: 0, effort: 4 })
-    .toBuffer();
+  const frames = sharp(stacked, { raw, limitInputPixels: false });
+  return file.endsWith('.webp')
+    ? frames.webp({ delay, loop: 0 }).toBuffer()
+    : frames.gif({ delay, loop: 0, colours, dither: 0, effort: 4 }).toBuffer();
 }

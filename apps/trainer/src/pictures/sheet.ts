@@ -47,6 +47,14 @@ export function sheet({ shape, values }: Images, columns: number): Raster {
   return { width: sheetWidth, height: sheetHeight, channels, data };
 }
 
+/** One of the images alone, pixel by pixel. */
+export function single({ shape, values }: Images, i: number): Raster {
+  const [, height, width, depth] = shape as [number, number, number, number];
+  const size = height * width * depth;
+  const data = Uint8Array.from(values.subarray(i * size, (i + 1) * size), byte);
+  return { width, height, channels: depth === 1 ? 1 : 3, data };
+}
+
 /** [−1, 1] to 0 … 255, the inverse of k/127.5 − 1; what lies outside is clipped. */
 function byte(value: number): number {
   return Math.min(255, Math.max(0, Math.round((value + 1) * 127.5)));

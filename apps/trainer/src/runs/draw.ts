@@ -1,7 +1,7 @@
 import { type Distribution, type Gaussian, latent } from '@diffusion-ts/forward-process';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
-import { finish, rng } from '@diffusion-ts/tensor';
+import { finish, type Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { inParts } from './parts.js';
 
@@ -12,9 +12,10 @@ export interface DrawOptions<D extends Distribution = Gaussian> {
   readonly count: number;
   /** How many samples go through the network at once at most: a matter of speed and memory alone. */
   readonly batch: number;
-  readonly seed: number;
+  /** Where all noise comes from: row i is that of sample i. */
+  readonly rng: Rng;
   /** The class of sample i, if the network is told one. */
-  readonly label?: (i: number) => number;
+  readonly label?: ((i: number) => number) | undefined;
   /** Whether x_t of a step is kept, by the step's number and how many there are; by default none is. */
   readonly keep?: (index: number, total: number) => boolean;
   readonly signal?: AbortSignal;
@@ -29,19 +30,18 @@ export interface Drawn {
   readonly frames: Float32Array[];
 }
 
-/** Draws samples. Sample i depends on the seed and on i alone: it has streams of noise of its own. */
+/** Draws samples. Sample i depends on its row of `rng` alone: it has streams of noise of its own. */
 export async function draw<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
   options: DrawOptions<D>,
 ): Promise<Drawn> {
-  const { sampler, shape, count, batch, seed, label, keep, signal, onStep } = options;
+  const { sampler, shape, count, batch, rng, label, keep, signal, onStep } = options;
   const size = shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * size);
   const frames: Float32Array[] = [];
-  const source = rng(seed);
 
   await inParts(count, batch, async (first, rows) => {
-    const xT = latent(reverse.forward, source.fork('xT').rows(first), [rows, ...shape]);
+    const xT = latent(reverse.forward, rng.fork('xT').rows(first), [rows, ...shape]);
     const condition = label && {
       label: tf.tensor1d(
         Array.from({ length: rows }, (_, i) => label(first + i)),
@@ -49,7 +49,7 @@ export async function draw<D extends Distribution = Gaussian>(
       ),
     };
     const steps = sampler(reverse, xT, {
-      rng: source.fork('steps').rows(first),
+      rng: rng.fork('steps').rows(first),
       ...(condition && { condition }),
       ...(signal && { signal }),
     });

@@ -69,7 +69,7 @@ async function writeProcess(
       built,
       params,
       settings: { ...config.sampling, count },
-      seed: config.training.seed,
+      rng: rng(config.training.seed),
       keep: isMoment,
       signal,
     });

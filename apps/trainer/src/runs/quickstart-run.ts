@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fitModel, type Preset, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { disposeParams, rng } from '@diffusion-ts/tensor';
 import { writeAnimation, writePicture } from '../pictures/picture.js';
 import { duration, progress } from '../progress.js';
 import { writeEvaluation } from '../run/evaluation.js';
@@ -108,7 +108,7 @@ async function drawAndEvaluate(
       built,
       params,
       settings: { ...config.sampling, count },
-      seed: 0,
+      rng: rng(0),
       keep: () => true,
       signal,
       onStep: (done) => drawing.update(Math.floor(done * count), ''),

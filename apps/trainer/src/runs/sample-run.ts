@@ -1,5 +1,5 @@
 import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
-import type { Params } from '@diffusion-ts/tensor';
+import { type Params, type Rng, rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
 import { picture } from '../pictures/picture.js';
 import type { Raster } from '../pictures/raster.js';
@@ -15,7 +15,8 @@ export async function watchingSheet(
   signal: AbortSignal,
 ): Promise<Raster> {
   const { network } = built;
-  const { samples } = await sampleRun({ built, params, settings: sampling, seed: training.seed, signal });
+  const source = rng(training.seed);
+  const { samples } = await sampleRun({ built, params, settings: sampling, rng: source, signal });
   return picture(samples, { data, shape: network.shape }, columnsOf(network, sampling.count));
 }
 
@@ -44,9 +45,10 @@ export interface SampleRunOptions {
   readonly built: Built;
   readonly params: Params;
   readonly settings: RunConfig['sampling'];
-  readonly seed: number;
-  /** The class of every sample; by default the classes take turns, so that each has a column of a sheet. */
-  readonly label?: number | undefined;
+  /** Where all noise comes from: row i is that of sample i. */
+  readonly rng: Rng;
+  /** The class of sample i; by default the classes take turns, so that each has a column of a sheet. */
+  readonly label?: ((i: number) => number) | undefined;
   readonly keep?: (index: number, total: number) => boolean;
   readonly batch?: number;
   readonly signal?: AbortSignal;
@@ -55,9 +57,10 @@ export interface SampleRunOptions {
 
 /** Draws samples from weights of a network. */
 export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
-  const { built, params, settings, label, keep, ...rest } = options;
+  const { built, params, settings, keep, ...rest } = options;
   const { network } = built;
   const { classes } = network;
+  const { label = (i: number) => i % classes! } = options;
   const sampler = built.sampler(settings);
   const reverse = built.process(params, settings.guidance);
   try {
@@ -69,7 +72,7 @@ export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
       sampler,
       shape: network.shape,
       count: settings.count,
-      ...(classes !== undefined && { label: (i) => label ?? i % classes }),
+      label: classes === undefined ? undefined : label,
     });
   } finally {
     reverse.dispose();
@@ -80,8 +83,8 @@ export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
  * Columns of a sheet: one for each class where the classes take turns and come out even, otherwise as many as make the
  * sheet full and nearly square, if any do.
  */
-export function columnsOf({ classes }: Network, count: number, label?: number): number {
-  if (classes !== undefined && label === undefined && classes > 1 && classes <= 16 && count % classes === 0)
+export function columnsOf({ classes }: Network, count: number, inTurns = true): number {
+  if (classes !== undefined && inTurns && classes > 1 && classes <= 16 && count % classes === 0)
     return classes;
   const square = Math.ceil(Math.sqrt(count));
   for (let columns = square; columns <= 2 * square; columns++) if (count % columns === 0) return columns;
