@@ -19,6 +19,7 @@ import {
   cosine,
   type DiscreteSchedule,
   fromBetas,
+  fromGammas,
   linear,
   type NoiseSchedule,
   quadratic,
@@ -73,13 +74,6 @@ export function scheduleOf(config: {
 export function scheduleOf(config: ScheduleConfig): NoiseSchedule;
 export function scheduleOf(config: Pick<ScheduleConfig, 'kind'>): NoiseSchedule {
   return (SCHEDULES[config.kind] as (config: Pick<ScheduleConfig, 'kind'>) => NoiseSchedule)(config);
-}
-
-/** The variance-preserving schedule with these γ = −log-SNR, α² = sigmoid(−γ). */
-export function fromGammas(gammas: ArrayLike<number>): DiscreteSchedule {
-  // ln ᾱ = −softplus(γ), whose differences keep the digits that those of ᾱ near 1 would lose.
-  const softplus = Float64Array.from(gammas, (gamma) => Math.log1p(Math.exp(gamma)));
-  return fromBetas(softplus.map((value, i) => -Math.expm1((softplus[i - 1] ?? 0) - value)));
 }
 
 /**

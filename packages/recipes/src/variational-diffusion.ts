@@ -14,7 +14,7 @@ import {
   type Prediction,
   type Variance,
 } from '@diffusion-ts/reverse-process';
-import { continuous, type DiscreteSchedule } from '@diffusion-ts/schedules';
+import { continuous, type DiscreteSchedule, fromGammas } from '@diffusion-ts/schedules';
 import type { Denoiser, Params, Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Built } from './build.js';
@@ -22,7 +22,7 @@ import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { boundDecoderOf, decoderOf } from './loss.js';
 import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
-import { fromGammas, type LearnedSchedule, type ProcessConfig, scheduleOf } from './process.js';
+import { type LearnedSchedule, type ProcessConfig, scheduleOf } from './process.js';
 import { samplerOf, samplingProcess } from './sampling.js';
 import { toldStepsOf } from './training.js';
 

@@ -4,6 +4,7 @@ export { continuous } from './continuous.js';
 export { cosine } from './cosine.js';
 export { fromAlphaBars } from './from-alpha-bars.js';
 export { fromBetas } from './from-betas.js';
+export { fromGammas } from './from-gammas.js';
 export { linear } from './linear.js';
 export { quadratic } from './quadratic.js';
 export { rectified } from './rectified.js';
