@@ -38,8 +38,8 @@ export function buildCategorical(config: RunConfig): Built {
       rng,
     }),
     sampler(settings) {
-      const { draws, make } = SAMPLERS[settings.sampler]!;
-      if (draws) return make({ times: timesOf(settings, forward.schedule) });
+      const { ofClasses, make } = SAMPLERS[settings.sampler]!;
+      if (ofClasses) return make({ times: timesOf(settings, forward.schedule) });
       throw new ConfigError(
         `sampling.sampler is ${settings.sampler}: expected ancestral, since x are classes, of which there are no sums.`,
       );

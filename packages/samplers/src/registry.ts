@@ -23,8 +23,13 @@ export interface NamedSampler {
   readonly note: string;
   /** Which settings it has beside the times. */
   readonly knows: readonly Exclude<keyof SamplerSettings, 'times'>[];
-  /** Whether it draws from p_θ(x_s | x_t), whatever x is; the others add up x and x̂_0, which classes do not do. */
-  readonly draws: boolean;
+  /** Whether x may be of classes too: it draws from p_θ(x_s | x_t), where the others add up x and x̂_0. */
+  readonly ofClasses: boolean;
+  /**
+   * The noise that it adds on the way: none, and it ends where the probability flow does; that of a Brownian path, the same in
+   * any number of steps; or fresh noise in every step.
+   */
+  readonly noise: 'none' | 'path' | 'fresh';
   /**
    * The sampler with these settings.
    * @throws RangeError where one of them is out of range.
@@ -38,28 +43,32 @@ export const SAMPLERS: Readonly<Record<string, NamedSampler>> = {
     title: 'DDPM',
     note: 'Ancestral: draws fresh noise at every step.',
     knows: [],
-    draws: true,
+    ofClasses: true,
+    noise: 'fresh',
     make: ancestral,
   },
   ddim: {
     title: 'DDIM',
     note: 'No noise but the first: the probability flow.',
     knows: ['eta'],
-    draws: false,
+    ofClasses: false,
+    noise: 'none',
     make: ddim,
   },
   heun: {
     title: 'Heun',
     note: 'The flow, each step corrected by a second look: two evaluations.',
     knows: [],
-    draws: false,
+    ofClasses: false,
+    noise: 'none',
     make: heun,
   },
   'dpm-solver++': {
     title: 'DPM-Solver++',
     note: 'The flow too, with a memory of earlier steps.',
     knows: ['order'],
-    draws: false,
+    ofClasses: false,
+    noise: 'none',
     make: dpmSolverPlusPlus,
   },
 };

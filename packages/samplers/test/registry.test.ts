@@ -32,7 +32,7 @@ test('the names are those of the command line and of configs', () => {
 });
 
 onEachBackend(() => {
-  for (const [name, { knows, make }] of Object.entries(SAMPLERS)) {
+  for (const [name, { knows, noise, make }] of Object.entries(SAMPLERS)) {
     test(`${name} knows just the settings that change what it does`, async () => {
       const reverse = skewed.process(schedule, vPrediction);
       const run = (settings: SamplerSettings): ReturnType<typeof end> =>
@@ -54,7 +54,15 @@ onEachBackend(() => {
       }
     });
 
-    if (name === 'ancestral') continue;
+    test(`${name} adds ${noise === 'none' ? 'no noise' : 'noise'} of its own`, async () => {
+      const reverse = skewed.process(schedule, vPrediction);
+      const [a, b] = [1, 2].map((seed) =>
+        end(make({ times: trailing(6) }), reverse, NOISE, { rng: rng(seed) }),
+      );
+      expect(distance((await a)!, (await b)!) === 0).toBe(noise === 'none');
+    });
+
+    if (noise !== 'none') continue;
     test(`${name} ends exact data where the flow ends`, async () => {
       for (const [schedule, predicts, times] of [
         [zeroSnr, vPrediction, every()],
