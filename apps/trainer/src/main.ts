@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { compareCommand } from './commands/compare.js';
 import { convertCommand } from './commands/convert.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -8,10 +9,17 @@ import { trainCommand } from './commands/train.js';
 import { fail } from './errors.js';
 
 const program = new Command('diffusion')
-  .description('Train, sample, evaluate, inspect and convert diffusion models.')
+  .description('Train, sample, compare, evaluate, inspect and convert diffusion models.')
   .showHelpAfterError('(add --help to see what there is)')
   .exitOverride();
-for (const command of [trainCommand, sampleCommand, evaluateCommand, inspectCommand, convertCommand]) {
+for (const command of [
+  trainCommand,
+  sampleCommand,
+  compareCommand,
+  evaluateCommand,
+  inspectCommand,
+  convertCommand,
+]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 

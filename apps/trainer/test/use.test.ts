@@ -4,6 +4,7 @@ import { readSafetensors, writeSafetensors } from '@diffusion-ts/checkpoints';
 import { goldenPath } from '@diffusion-ts/testing';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { compareCommand } from '../src/commands/compare.js';
 import { convertCommand } from '../src/commands/convert.js';
 import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
@@ -387,7 +388,14 @@ describe('the command line', () => {
   it('has help, with exit code 0', async () => {
     const { code, stdout } = await diffusion('train', '--help');
     expect([code, stdout]).toEqual([0, expect.stringContaining('Usage: diffusion train')]);
-    for (const command of [trainCommand, sampleCommand, evaluateCommand, inspectCommand, convertCommand]) {
+    for (const command of [
+      trainCommand,
+      sampleCommand,
+      compareCommand,
+      evaluateCommand,
+      inspectCommand,
+      convertCommand,
+    ]) {
       for (const option of command.options) expect(option.description).not.toBe('');
       expect(command.description()).toMatch(/\.$/);
     }

@@ -30,6 +30,8 @@ export interface NamedSampler {
    * any number of steps; or fresh noise in every step.
    */
   readonly noise: 'none' | 'path' | 'fresh';
+  /** Whether it finds its steps as it goes: its times say where it begins, and how fine no step needs be. */
+  readonly findsSteps?: true;
   /**
    * The sampler with these settings.
    * @throws RangeError where one of them is out of range.

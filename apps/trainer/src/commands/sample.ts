@@ -1,11 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { type Built, isPoints, type Network, oneOfThese, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, isPoints, type RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams, rng, stackedRng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import { printable, Refusal } from '../errors.js';
+import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
@@ -13,6 +13,7 @@ import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
+import { labelOf } from './class-name.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
 
@@ -157,22 +158,6 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     interrupt.release();
     disposeParams(params);
   }
-}
-
-/** The label of a class that is called by its name, or by its number where no name is such a number. */
-function labelOf(text: string, { classes }: Network, names: readonly string[]): number {
-  const named = names.indexOf(text);
-  if (named >= 0) return named;
-  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (number < (classes ?? 0)) return number;
-  const numbers = `one of 0 … ${(classes ?? 0) - 1}`;
-  const expected =
-    classes === undefined
-      ? 'no class, since this model knows none'
-      : names.length === 0
-        ? numbers
-        : `${oneOfThese(text, names.map(printable))}, or ${numbers}`;
-  throw new Refusal(`--class is ${text}: expected ${expected}.`, { exitCode: 2 });
 }
 
 /** Whether a path is that of a folder: one that is there, or one to make, whose name has no ending. */

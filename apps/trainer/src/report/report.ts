@@ -23,6 +23,7 @@ export function writeReport(run: string): string {
     glance(factsOf(readConfig(run), metrics, evaluation)),
     samples(sheets),
     thereAndBack(run),
+    samplers(run),
     reconstructions(run),
     losses(metrics),
     bound(evaluation),
@@ -55,6 +56,16 @@ function thereAndBack(run: string): string {
     'There and back',
     'Left: the forward process q(x<sub>t</sub> | x<sub>0</sub>) drowns data in noise. Right: the reverse process finds its way from noise to new data.',
     `<div class="strips">${figure(forward!, 'forward: data → noise')}${figure(reverse!, 'reverse: noise → samples')}</div>`,
+  );
+}
+
+function samplers(run: string): string {
+  const file = join(run, 'pictures', 'compare.png');
+  if (!existsSync(file)) return '';
+  return section(
+    'Samplers side by side',
+    'The same noise in few steps and in many. Below: evaluations of the network, seconds for all, and the distance to the converged sample.',
+    figure(file, 'samplers down, steps across'),
   );
 }
 

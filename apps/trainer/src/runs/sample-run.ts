@@ -1,4 +1,6 @@
+import type { Distribution } from '@diffusion-ts/forward-process';
 import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
+import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { type Params, type Rng, rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
 import { picture } from '../pictures/picture.js';
@@ -57,26 +59,31 @@ export interface SampleRunOptions {
 
 /** Draws samples from weights of a network. */
 export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
-  const { built, params, settings, keep, ...rest } = options;
-  const { network } = built;
-  const { classes } = network;
-  const { label = (i: number) => i % classes! } = options;
-  const sampler = built.sampler(settings);
-  const reverse = built.process(params, settings.guidance);
+  const reverse = options.built.process(options.params, options.settings.guidance);
   try {
-    return await draw(reverse, {
-      batch: partOf(network),
-      ...rest,
-      // Latents are no pictures.
-      ...(keep && built.latentShape === undefined && { keep }),
-      sampler,
-      shape: network.shape,
-      count: settings.count,
-      label: classes === undefined ? undefined : label,
-    });
+    return await drawOf(reverse, options);
   } finally {
     reverse.dispose();
   }
+}
+
+/** The same from the process of those weights. */
+export async function drawOf(
+  reverse: ReverseProcess<Distribution>,
+  { built, settings, keep, label, ...rest }: Omit<SampleRunOptions, 'params'>,
+): Promise<Drawn> {
+  const { network, latentShape } = built;
+  const { classes } = network;
+  return draw(reverse, {
+    batch: partOf(network),
+    ...rest,
+    // Latents are no pictures.
+    ...(keep && latentShape === undefined && { keep }),
+    sampler: built.sampler(settings),
+    shape: network.shape,
+    count: settings.count,
+    label: classes === undefined ? undefined : (label ?? ((i) => i % classes)),
+  });
 }
 
 /**
