@@ -2,6 +2,7 @@ export { type AdamWOptions, adamW } from './adam-w.js';
 export type { ReverseOf } from './batch-gradients.js';
 export type { Communicator } from './communicator.js';
 export { type ConditionDropout, dropCondition } from './condition-dropout.js';
+export type { Coupling } from './coupling.js';
 export { constantDecay, type EmaDecay, type HalfLifeOptions, halfLife, warmedUpDecay } from './ema-decay.js';
 export { importanceTimes } from './importance-times.js';
 export {
@@ -17,6 +18,7 @@ export { logitNormalTimes } from './logit-normal-times.js';
 export type { Quartiles } from './loss-by-quartile.js';
 export { NonFiniteError } from './non-finite-error.js';
 export type { NormalOptions } from './normals.js';
+export { optimalTransport } from './optimal-transport.js';
 export type { Optimizer, OptimizerResult, OptimizerStep, Slots } from './optimizer.js';
 export { stratifiedTimes } from './stratified-times.js';
 export type { LossHistory, TimeDraw, TimeSampler } from './time-sampler.js';

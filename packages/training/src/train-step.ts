@@ -17,6 +17,7 @@ import { adamW } from './adam-w.js';
 import { batchGradients, type Examples, type ReverseOf } from './batch-gradients.js';
 import type { Communicator } from './communicator.js';
 import { type ConditionDropout, checkConditionDropout, dropCondition } from './condition-dropout.js';
+import type { Coupling } from './coupling.js';
 import type { EmaDecay } from './ema-decay.js';
 import type { LearningRate } from './learning-rate.js';
 import { lossByQuartile, type Quartiles } from './loss-by-quartile.js';
@@ -32,6 +33,8 @@ export interface TrainBatch {
   readonly x0: tf.Tensor;
   /** What the network is told, a row of each tensor for each example. */
   readonly condition?: Condition;
+  /** What each example is mixed with, of the shape of `x0`, where the data are pairs (reflow); default drawn anew. */
+  readonly noise?: tf.Tensor;
 }
 
 /** What training asks of a process, of whatever kind: the loss alone knows the rest. */
@@ -56,6 +59,8 @@ export interface TrainStepOptions<R extends Trainable = GaussianReverseProcess> 
   readonly ema?: EmaDecay | undefined;
   /** Default `uniformTimes()`. */
   readonly times?: TimeSampler;
+  /** Which example is mixed with which noise, such as `optimalTransport()`; default the noise as it is drawn. */
+  readonly coupling?: Coupling | undefined;
   /** Hides conditions, for guidance; needs batches with them. */
   readonly conditionDropout?: ConditionDropout | undefined;
   /** The most examples that are computed on at a time: gradient accumulation over a batch. Default the whole batch. */
@@ -110,7 +115,7 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
 ): Promise<StepRecord> {
   const { ema, optimizer = adamW(), times = uniformTimes(), communicator } = options;
   checkStep(state, options);
-  checkBatch(batch, options.conditionDropout);
+  checkBatch(batch, options);
   const { rank, size } = communicator ?? { rank: 0, size: 1 };
   const own = batch.x0.shape[0]!;
   const images = size * own;
@@ -129,10 +134,15 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
     slots: Object.keys(state.slots).length > 0 ? state.slots : optimizer.init(state.params),
     ...(ema && { ema: state.ema ?? mapParams(state.params, (tensor) => tf.clone(tensor)) }),
   };
+  let noise: tf.Tensor | undefined;
   let computed: Computed | undefined;
   let after: OptimizerResult | undefined;
   let report: tf.Tensor1D | undefined;
   try {
+    noise = await noiseOf(batch, options.coupling, (shape) =>
+      forward.noise(rng.fork('noise').rows(rank * own), shape),
+    );
+    const mixedWith = noise;
     computed = tf.tidy(() => {
       const { perExample, grads } = batchGradients({
         reverse: options.reverse,
@@ -142,7 +152,7 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
         examples: {
           x0: batch.x0,
           t: t.slice(rank * own, (rank + 1) * own),
-          noise: forward.noise(rng.fork('noise').rows(rank * own), batch.x0.shape),
+          noise: mixedWith,
           weights: weights.slice(rank * own, (rank + 1) * own).map((weight) => weight / images),
           ...conditionOf(batch, options.conditionDropout, rng.fork('labels').rows(rank * own)),
         },
@@ -195,8 +205,31 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
     const used = [...tensorsOf(before), ...Object.values(computed?.grads ?? {})];
     if (after !== undefined) used.push(...tensorsOf(after));
     tf.dispose(used.filter((tensor) => !kept.has(tensor)));
-    tf.dispose([computed?.losses ?? [], after?.norms ?? [], report ?? []]);
+    tf.dispose([noise ?? [], computed?.losses ?? [], after?.norms ?? [], report ?? []]);
   }
+}
+
+/** What the examples of a batch are mixed with, a new tensor. */
+async function noiseOf(
+  { x0, noise, condition }: TrainBatch,
+  coupling: Coupling | undefined,
+  draw: (shape: readonly number[]) => tf.Tensor,
+): Promise<tf.Tensor> {
+  if (noise !== undefined) return tf.clone(noise);
+  const drawn = draw(x0.shape);
+  if (coupling === undefined) return drawn;
+  let coupled: tf.Tensor | undefined;
+  try {
+    coupled = await coupling(x0, drawn, condition);
+  } finally {
+    if (coupled !== drawn) drawn.dispose();
+  }
+  checkTensor('what the coupling returned', coupled);
+  if (sameShape(coupled.shape, x0.shape)) return coupled;
+  coupled.dispose();
+  throw new RangeError(
+    `the coupling must return noise of the shape of x0, [${x0.shape}], not [${coupled.shape}]`,
+  );
 }
 
 /** Of all workers, once they are summed. */
@@ -254,6 +287,7 @@ const EXAMPLES = {
   loss: 'such as simple()',
   learningRate: 'such as constantRate(1e-3)',
   ema: 'such as constantDecay(0.999)',
+  coupling: 'such as optimalTransport()',
 } as const;
 
 /** @throws TypeError or RangeError if the options are none, or do not fit each other or the state. */
@@ -264,9 +298,10 @@ export function checkStep<R extends Trainable>(state: TrainState, options: Train
       `state must be a training state, such as initialState(params), not ${described(state)}`,
     );
   }
-  for (const name of ['reverse', 'loss', 'learningRate', 'ema'] as const) {
+  for (const name of ['reverse', 'loss', 'learningRate', 'ema', 'coupling'] as const) {
     const value = options[name];
-    if (typeof value === 'function' || (name === 'ema' && value === undefined)) continue;
+    const isOptional = name === 'ema' || name === 'coupling';
+    if (typeof value === 'function' || (isOptional && value === undefined)) continue;
     throw new TypeError(`${name} must be a function, ${EXAMPLES[name]}, not ${described(value)}`);
   }
   const parts = {
@@ -287,9 +322,12 @@ export function checkStep<R extends Trainable>(state: TrainState, options: Train
   if (conditionDropout !== undefined) checkConditionDropout(conditionDropout);
 }
 
-function checkBatch(batch: TrainBatch, dropout: ConditionDropout | undefined): void {
+function checkBatch<R extends Trainable>(
+  batch: TrainBatch,
+  { conditionDropout: dropout, coupling }: TrainStepOptions<R>,
+): void {
   checkTensor('x0 of a batch', batch?.x0);
-  const { x0, condition } = batch;
+  const { x0, condition, noise } = batch;
   const size = x0.shape[0] ?? 0;
   if (size === 0) throw new RangeError(`x0 must have at least one example, not shape [${x0.shape}]`);
   for (const [name, tensor] of Object.entries(condition ?? {})) {
@@ -302,6 +340,14 @@ function checkBatch(batch: TrainBatch, dropout: ConditionDropout | undefined): v
   }
   if (dropout !== undefined && condition === undefined) {
     throw new TypeError('condition is missing from a batch, and conditionDropout has none to drop');
+  }
+  if (noise === undefined) return;
+  checkTensor('noise of a batch', noise);
+  if (!sameShape(noise.shape, x0.shape)) {
+    throw new RangeError(`noise of a batch must have the shape of x0, [${x0.shape}], not [${noise.shape}]`);
+  }
+  if (coupling !== undefined) {
+    throw new TypeError('coupling is given, but the examples of a batch are paired with noise already');
   }
 }
 
