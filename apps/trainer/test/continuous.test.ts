@@ -1,9 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pointsOf } from '@diffusion-ts/recipes';
+import { useBackend } from '@diffusion-ts/testing';
+import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import { diffusion, folder, hash, losses, type Result, weightsOf } from './cli.js';
+import { diffusion, folder, hash, inProcess, losses, type Result, weightsOf } from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 const sets = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
@@ -105,4 +109,29 @@ describe.each(Object.entries(PROCESSES))('a run of %s', (_, process) => {
     expect(existsSync(refused)).toBe(false);
     expect(checkpointSteps(refused)).toEqual([]);
   });
+});
+
+it('the deviation of the data that EDM asks for is measured where it is null, and written down', async () => {
+  await useBackend('cpu');
+  const run = join(folder(), 'run');
+  const settings = sets('process.sigmaData=null', 'training.sampleEvery=0', 'sampling.steps=3');
+  const options = [
+    '--batch',
+    '4',
+    '--steps',
+    '1',
+    ...CPU,
+    ...SMALL,
+    ...PROCESSES.EDM,
+    ...settings,
+    '--out',
+    run,
+  ];
+  expect((await inProcess(trainCommand, '--preset', 'moons', ...options)).error).toBeUndefined();
+  const { data, process } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+  const { x0 } = await pointsOf(data, 'train').batch(Array.from({ length: 64 }, (_, i) => i));
+  const { mean, variance } = tf.moments(x0);
+  expect(process.sigmaData).toBeCloseTo(Math.sqrt(variance.dataSync()[0]!), 2);
+  expect(process.sigmaData).not.toBeCloseTo(0.5, 2);
+  tf.dispose([x0, mean, variance]);
 });

@@ -79,6 +79,7 @@ export function buildAutoencoder({ model, loss, process: unused, training }: Run
 /** What a process of noise is set by, at its defaults: an autoencoder has none, and would pass over anything else. */
 const UNUSED = {
   predicts: 'epsilon',
+  sigmaData: 0.5,
   variance: 'fixedSmall',
   noise: 'gaussian',
   zeroTerminalSnr: false,

@@ -1,11 +1,12 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import type { Built } from './build.js';
 import type { RunConfig } from './config/schema.js';
-import { blaming } from './config-error.js';
+import { blaming, ConfigError } from './config-error.js';
 import { decoderOf } from './loss.js';
 import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
 import { checkGiven, forwardOf, reverseOf } from './process.js';
-import { samplerOf, samplingProcess } from './sampling.js';
+import { type SamplingConfig, samplerOf, samplingProcess } from './sampling.js';
 import { trainingOf } from './training.js';
 
 /** A network that denoises, and the Gaussian process that it denoises. */
@@ -39,7 +40,22 @@ export function buildDiffusion(config: RunConfig): Built {
     forward,
     decoder: decoderOf(config.data),
     trainSteps: (rng) => trainingOf(config, network, forward, rng),
-    sampler: (settings) => samplerOf(settings, forward),
+    sampler(settings) {
+      checkFlowSampled(config, settings);
+      return samplerOf(settings, forward);
+    },
     process: (params, guidance = 0) => samplingProcess(network, params, forward, config.process, guidance),
   };
+}
+
+/** Coupled noise teaches a flow, E[ε − x_0 | x_t], which is that of no score: a sampler that adds noise needs one. */
+function checkFlowSampled({ training: { coupling } }: RunConfig, { sampler, eta }: SamplingConfig): void {
+  if (coupling === 'independent') return;
+  const because = `since training.coupling is ${coupling}, of which a network learns a flow and no score.`;
+  if (SAMPLERS[sampler]!.draws) {
+    throw new ConfigError(
+      `sampling.sampler is ${sampler}: expected one that adds no noise, such as ddim or heun, ${because}`,
+    );
+  }
+  if (eta > 0) throw new ConfigError(`sampling.eta is ${eta}: expected 0, ${because}`);
 }

@@ -1,11 +1,11 @@
-import { PREDICTIONS, VARIANCES } from '@diffusion-ts/reverse-process';
+import { VARIANCES } from '@diffusion-ts/reverse-process';
 import type { NoiseSchedule } from '@diffusion-ts/schedules';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { classLossOf, lossOf, weightingOf } from './loss.js';
-import { isCategorical } from './process.js';
+import { isCategorical, predictionOf } from './process.js';
 import { emaOf, learningRateOf, optimizerOf } from './training.js';
 
 /**
@@ -20,10 +20,33 @@ export function checkPlan(config: RunConfig): Built {
     optimizerOf(config.training);
     emaOf(config.training.ema);
   });
+  checkTimes(config);
+  checkCoupling(config, built);
   if (isCategorical(built.forward)) checkClassesTaught(config, built);
   else if (built.latentShape === undefined) checkTaught(config, built);
   checkSampled(config, built);
   return built;
+}
+
+/** That nothing is said of normal times where there are none. */
+function checkTimes({ training }: RunConfig): void {
+  const { timesteps } = training;
+  if (timesteps === 'log-normal' || timesteps === 'logit-normal') return;
+  const setting = (['timestepsMean', 'timestepsDeviation'] as const).find((name) => training[name] !== null);
+  if (setting === undefined) return;
+  throw new ConfigError(
+    `training.${setting} is ${training[setting]}: expected null, since timesteps are ${timesteps} and neither log-normal nor logit-normal.`,
+  );
+}
+
+/** That noise is coupled on straight paths alone. */
+function checkCoupling({ process, training }: RunConfig, { latentShape }: Built): void {
+  const isFlow =
+    process.noise === 'gaussian' && process.schedule.kind === 'rectified' && latentShape === undefined;
+  if (training.coupling === 'independent' || isFlow) return;
+  throw new ConfigError(
+    `training.coupling is ${training.coupling}: expected independent, since only on the straight paths of flow matching (process.schedule.kind rectified) is there something to gain.`,
+  );
 }
 
 /** That the loss and the times to train on fit the process. */
@@ -95,7 +118,7 @@ function checkEnd({ loss, process }: RunConfig, schedule: NoiseSchedule): void {
     );
   }
   if (loss.kind !== 'simple' && loss.kind !== 'hybrid') return;
-  if (weightingOf(loss.weighting)(end, PREDICTIONS[process.predicts].at(end, schedule)) === 0) {
+  if (weightingOf(loss.weighting)(end, predictionOf(process).at(end, schedule)) === 0) {
     throw new ConfigError(
       `loss.weighting is ${loss.weighting.kind}: expected uniform, max-snr-1 or snr-plus-1, since the schedule ends without signal, and of that level, with which every sampler begins, nothing would be learned.`,
     );

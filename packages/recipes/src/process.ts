@@ -9,8 +9,10 @@ import {
   uniformTransition,
 } from '@diffusion-ts/forward-process';
 import {
+  edmPrediction,
   type GaussianReverseProcess,
   PREDICTIONS,
+  type Prediction,
   reverseProcess,
   VARIANCES,
 } from '@diffusion-ts/reverse-process';
@@ -92,7 +94,7 @@ export function forwardOf(process: ForwardConfig): ForwardProcess {
  * @throws ConfigError if its noise is that of numbers.
  */
 export function categoricalForwardOf(
-  process: ForwardConfig & Pick<ProcessConfig, 'predicts' | 'variance'>,
+  process: ForwardConfig & Pick<ProcessConfig, 'predicts' | 'sigmaData' | 'variance'>,
   classes: number,
 ): CategoricalDiffusion {
   const { noise, predicts, variance } = process;
@@ -106,6 +108,7 @@ export function categoricalForwardOf(
       `process.${predicts === 'x0' ? `variance is ${variance}: expected fixedSmall` : `predicts is ${predicts}: expected x0`}, since a network for classes says which they were, and nothing else.`,
     );
   }
+  predictionOf(process);
   checkGiven(process);
   return categoricalDiffusion(noiseScheduleOf(process), TRANSITIONS[noise](classes));
 }
@@ -155,20 +158,43 @@ export function isDiscrete(schedule: NoiseSchedule): schedule is DiscreteSchedul
 }
 
 /**
+ * What the network of a config predicts.
+ * @throws ConfigError if σ_data is yet to be measured, or is given where nothing asks for it.
+ */
+export function predictionOf({
+  predicts,
+  sigmaData,
+}: Pick<ProcessConfig, 'predicts' | 'sigmaData'>): Prediction {
+  if (predicts !== 'edm') {
+    if (sigmaData === DEFAULT_SIGMA_DATA) return PREDICTIONS[predicts];
+    throw new ConfigError(
+      `process.sigmaData is ${sigmaData}: expected ${DEFAULT_SIGMA_DATA}, its default, since a network that predicts ${predicts} needs no deviation of the data.`,
+    );
+  }
+  if (sigmaData !== null) return edmPrediction({ sigmaData });
+  throw new ConfigError(
+    'process.sigmaData is null: expected the deviation of the data, which is measured before a run begins.',
+  );
+}
+
+const DEFAULT_SIGMA_DATA = 0.5;
+
+/**
  * The reverse process of a network. `clips` keeps its x_0 within ±clip of the config: for images, where nothing is learned
  * from it.
  * @throws as `reverseProcess` does, where prediction, variance and schedule do not go together.
  */
 export function reverseOf(
   forward: ForwardProcess,
-  { predicts, variance, clip }: Pick<ProcessConfig, 'predicts' | 'variance' | 'clip'>,
+  process: Pick<ProcessConfig, 'predicts' | 'sigmaData' | 'variance' | 'clip'>,
   denoiser: Denoiser,
   clips: boolean,
 ): GaussianReverseProcess {
+  const { variance, clip } = process;
   return reverseProcess({
     forward,
     denoiser,
-    predicts: PREDICTIONS[predicts],
+    predicts: predictionOf(process),
     variance: VARIANCES[variance],
     clip: clips && clip !== null && [-clip, clip],
   });

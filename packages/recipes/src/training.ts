@@ -2,6 +2,7 @@ import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import type { Rng } from '@diffusion-ts/tensor';
 import {
   adamW,
+  type Coupling,
   constantDecay,
   constantRate,
   cosineDecay,
@@ -12,7 +13,9 @@ import {
   linearDecay,
   logitNormalTimes,
   logNormalSigma,
+  type NormalOptions,
   type Optimizer,
+  optimalTransport,
   stratifiedTimes,
   type TimeSampler,
   type TrainStepOptions,
@@ -47,6 +50,7 @@ export function trainingOf(
     ...toldStepsOf(training, network),
     reverse: (params, rng) => reverseOf(forward, process, network.denoiser(params, rng), false),
     loss: lossOf(config),
+    coupling: COUPLINGS[training.coupling](),
     rng,
   };
 }
@@ -62,7 +66,7 @@ export function toldStepsOf(
   const empty = emptyCondition(network);
   return {
     ...optimizationOf(training),
-    times: TIME_SAMPLERS[training.timesteps](),
+    times: timesToTrainOn(training),
     conditionDropout: empty && { rate: training.labelDropout, empty: empty.condition },
     dispose: () => empty?.dispose(),
   };
@@ -80,14 +84,29 @@ export function optimizationOf(
   };
 }
 
-/** The ways to draw t by their names in a config. */
-const TIME_SAMPLERS: Readonly<Record<TrainingConfig['timesteps'], () => TimeSampler>> = {
-  uniform: uniformTimes,
-  stratified: stratifiedTimes,
-  importance: importanceTimes,
-  'log-normal': logNormalSigma,
-  'logit-normal': logitNormalTimes,
+/** The ways to pair examples with noise by their names in a config. */
+const COUPLINGS: Readonly<Record<TrainingConfig['coupling'], () => Coupling | undefined>> = {
+  independent: () => undefined,
+  'optimal-transport': optimalTransport,
 };
+
+/** How t is drawn, normal times with the mean and the deviation of the config where it has them. */
+function timesToTrainOn({ timesteps, timestepsMean, timestepsDeviation }: TrainingConfig): TimeSampler {
+  return TIME_SAMPLERS[timesteps]({
+    ...(timestepsMean !== null && { mean: timestepsMean }),
+    ...(timestepsDeviation !== null && { deviation: timestepsDeviation }),
+  });
+}
+
+/** The ways to draw t by their names in a config. */
+const TIME_SAMPLERS: Readonly<Record<TrainingConfig['timesteps'], (options: NormalOptions) => TimeSampler>> =
+  {
+    uniform: uniformTimes,
+    stratified: stratifiedTimes,
+    importance: importanceTimes,
+    'log-normal': logNormalSigma,
+    'logit-normal': logitNormalTimes,
+  };
 
 const DECAYS = {
   constant: ({ rate }: { rate: number }) => constantRate(rate),

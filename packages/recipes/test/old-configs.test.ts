@@ -15,12 +15,17 @@ const OLD: Readonly<Record<string, unknown>> = {
 
 describe('a config.json of the first edition', () => {
   it.each(Object.entries(OLD))('loads as it is, with what was added since at its default: %s', (_, json) => {
-    const { process, sampling, ...rest } = json as RunConfig;
-    const added = { times: null, order: 2 };
+    const { process, sampling, training, ...rest } = json as RunConfig;
+    const added = {
+      process: { clip: 1, noise: 'gaussian', sigmaData: 0.5 },
+      sampling: { times: null, order: 2 },
+      training: { timestepsMean: null, timestepsDeviation: null, coupling: 'independent' },
+    };
     expect(parseConfig(json, 'config.json')).toEqual({
       ...rest,
-      process: { ...{ clip: 1, noise: 'gaussian' }, ...process },
-      sampling: { ...added, ...sampling },
+      process: { ...added.process, ...process },
+      sampling: { ...added.sampling, ...sampling },
+      training: { ...added.training, ...training },
     });
   });
 

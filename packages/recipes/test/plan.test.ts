@@ -53,6 +53,55 @@ it.each([
     'sampling.steps is null: expected a number',
   ],
   [
+    'a mean of times that are not normal',
+    { training: { timestepsMean: 0 } },
+    'training.timestepsMean is 0: expected null, since timesteps are stratified',
+  ],
+  [
+    'a deviation of times that are not normal',
+    { training: { timesteps: 'importance', timestepsDeviation: 2 } },
+    'training.timestepsDeviation is 2: expected null, since timesteps are importance',
+  ],
+  [
+    'a deviation of data that nothing asks for',
+    { process: { sigmaData: 0.7 } },
+    'process.sigmaData is 0.7: expected 0.5, its default, since a network that predicts v needs no',
+  ],
+  [
+    'a deviation of data that nobody has measured',
+    { process: { predicts: 'edm', sigmaData: null } },
+    'process.sigmaData is null: expected the deviation of the data',
+  ],
+  [
+    'a deviation of classes',
+    {
+      data: { kind: 'heartbeat' },
+      process: { noise: 'uniform', predicts: 'x0', sigmaData: 1 },
+      loss: { kind: 'cross-entropy' },
+      sampling: { sampler: 'ancestral' },
+    },
+    'process.sigmaData is 1: expected 0.5, its default, since a network that predicts x0 needs no',
+  ],
+  [
+    'optimal transport on paths that are not straight',
+    { training: { coupling: 'optimal-transport' } },
+    'training.coupling is optimal-transport: expected independent, since only on the straight paths',
+  ],
+  [
+    'noise along a flow that has no score',
+    {
+      process: continuous,
+      training: { coupling: 'optimal-transport' },
+      sampling: { sampler: 'ancestral' },
+    },
+    'sampling.sampler is ancestral: expected one that adds no noise, such as ddim or heun, since training.coupling is optimal-transport',
+  ],
+  [
+    'noise along such a flow by DDIM',
+    { process: continuous, training: { coupling: 'optimal-transport' }, sampling: { eta: 0.5 } },
+    'sampling.eta is 0.5: expected 0, since training.coupling is optimal-transport',
+  ],
+  [
     'an ε of the optimizer that float32 does not have',
     { training: { epsilon: 1e-300 } },
     'training: epsilon',

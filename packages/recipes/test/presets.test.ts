@@ -15,6 +15,8 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   'mnist-vae': [28, 28, 1],
   'mnist-latent': [7, 7, 4],
   'mnist-vdm': [28, 28, 1],
+  'mnist-edm': [28, 28, 1],
+  'mnist-flow': [28, 28, 1],
   'binary-heartbeat': [20],
   'mnist-binary': [28, 28, 1],
   names: [8],
@@ -33,10 +35,14 @@ describe('a preset', () => {
   it.each((Object.keys(before) as typeof NAMES).filter((name) => name !== 'images'))(
     'has the settings that it always had, defaults included: %s',
     (name) => {
-      const { process, sampling, ...rest } = before[name]!;
+      const { process, sampling, training, ...rest } = before[name]!;
       expect(parseConfig(PRESETS[name], name)).toEqual({
         ...rest,
-        process: { ...process, clip: 1, noise: 'gaussian' },
+        process: { ...process, clip: 1, noise: 'gaussian', sigmaData: 0.5 },
+        training: {
+          ...training,
+          ...{ timestepsMean: null, timestepsDeviation: null, coupling: 'independent' },
+        },
         sampling: { ...sampling, times: null },
       });
     },

@@ -60,12 +60,20 @@ describe('the training of a run', () => {
     ['training.maxGradNorm', 0.001],
     ['training.timesteps', 'uniform'],
     ['training.labelDropout', 1],
+    ['training.coupling', 'optimal-transport'],
     ['loss', { kind: 'simple', norm: 'l1' }],
     ['loss', { kind: 'variational-bound' }],
     ['process.predicts', 'x0'],
     ['process.schedule', { kind: 'linear', steps: 100 }],
   ] as const)('heeds %s = %j', async (path, value) => {
     expect((await trained([path, value])).weights).not.toEqual((await trained()).weights);
+  });
+
+  it('heeds the deviation of the data that it is told', async () => {
+    const edm: Setting = ['process.predicts', 'edm'];
+    const told = await trained(edm, ['process.sigmaData', 0.9]);
+    expect(told.weights).not.toEqual((await trained(edm)).weights);
+    expect((await trained(edm, ['process.sigmaData', 0.5])).weights).toEqual((await trained(edm)).weights);
   });
 
   it('computes on parts of a batch what it computes on the whole', async () => {
@@ -103,6 +111,25 @@ describe('the training of a run', () => {
     'log-normal': { of: (t) => -schedule.level(t).logSnr / 2, mean: -1.2, deviation: 1.2 },
     'logit-normal': { of: (t) => Math.log((t + 0.5) / (999.5 - t)), mean: 0, deviation: 1 },
   };
+  it.each(['log-normal', 'logit-normal'])(
+    'draws %s times of the mean and the deviation that are given',
+    (timesteps) => {
+      const config = tiny(
+        ['training.timesteps', timesteps],
+        ['training.timestepsMean', -0.4],
+        ['training.timestepsDeviation', 0.5],
+      );
+      const { network, forward } = diffusionOf(config);
+      const { times, dispose } = trainingOf(config, network, forward, rng(0));
+      const values = [...times!.draw(rng(4), 10_000, schedule, []).t].map(DRAWN[timesteps]!.of);
+      dispose();
+      const found = values.reduce((sum, value) => sum + value, 0) / 10_000;
+      const variance = values.reduce((sum, value) => sum + (value - found) ** 2, 0) / 10_000;
+      expect(found).toBeCloseTo(-0.4, 1);
+      expect(Math.sqrt(variance)).toBeCloseTo(0.5, 1);
+    },
+  );
+
   it.each(namesAt('training.timesteps'))('draws its times as it is told to: %s', (timesteps) => {
     const config = tiny(['training.timesteps', timesteps]);
     const { network, forward } = diffusionOf(config);

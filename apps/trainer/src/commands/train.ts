@@ -20,7 +20,7 @@ import { interruptible } from '../interrupt.js';
 import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
-import { measured, openData } from '../runs/open-data.js';
+import { measured, measuredProcess, openData } from '../runs/open-data.js';
 import { checkCount } from '../runs/sample-run.js';
 import { trainRun } from '../runs/train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
@@ -97,7 +97,11 @@ async function trainAction(options: TrainOptions): Promise<void> {
   const data = await fingerprintOf(dataset);
   const known = saved && readFingerprint(run);
   if (known !== undefined && options.acceptData !== true) checkSameData(run, known, data);
-  const config = { ...settings, model: fitModel(settings, dataset) };
+  const config = {
+    ...settings,
+    process: await measuredProcess(settings.process, dataset),
+    model: fitModel(settings, dataset),
+  };
   const built = checkPlan(config);
   checkCount(built.network, config.sampling.count, 'sampling.count');
   for (const warning of planWarnings(config, built)) console.error(warning);

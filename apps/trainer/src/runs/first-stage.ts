@@ -7,13 +7,12 @@ import { disposeParams, type Params, type Rng, rng } from '@diffusion-ts/tensor'
 import * as tf from '@tensorflow/tfjs-core';
 import { openPlainData, type PlainConfig } from '../data.js';
 import { Refusal } from '../errors.js';
+import { deviationOf } from './deviation.js';
 import { openModel } from './open-model.js';
 import { inParts } from './parts.js';
 
 export type LatentsConfig = Extract<RunConfig['data'], { kind: 'latents' }>;
 
-// As many examples as tell the deviation of latents to three digits.
-const MEASURED = 1024;
 const PART = 64;
 
 /** The autoencoder whose latents a diffusion model is trained on (Rombach et al. 2022). */
@@ -110,18 +109,7 @@ function encoded({ process: { forward } }: FirstStage, x: tf.Tensor): Gaussian {
 
 /** 1 / the deviation of the latents of the first training images: what makes them as large as the noise. */
 export async function measuredScale(config: LatentsConfig): Promise<number> {
-  const latents = await latentsOf({ ...config, scale: 1 }, 'train');
-  let [sum, squares, count] = [0, 0, 0];
-  await inParts(Math.min(MEASURED, latents.size), PART, async (first, rows) => {
-    const batch = await latents.batch(Array.from({ length: rows }, (_, i) => first + i));
-    for (const z of batch.x0.dataSync()) {
-      sum += z;
-      squares += z * z;
-      count += 1;
-    }
-    disposeBoth(batch);
-  });
-  return 1 / Math.sqrt(squares / count - (sum / count) ** 2);
+  return 1 / (await deviationOf(await latentsOf({ ...config, scale: 1 }, 'train')));
 }
 
 /** The images that latents stand for, `[count, …shape]`: the mean of p(x | z). */

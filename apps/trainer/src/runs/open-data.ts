@@ -1,6 +1,7 @@
 import type { Dataset } from '@diffusion-ts/datasets';
 import type { RunConfig, Split } from '@diffusion-ts/recipes';
 import { openPlainData } from '../data.js';
+import { deviationOf } from './deviation.js';
 import { latentsOf, measuredScale } from './first-stage.js';
 
 /** The data of a run, to learn from or to be tested on: as they are, or the latents that an autoencoder has of them. */
@@ -12,4 +13,13 @@ export function openData(config: RunConfig['data'], split: Split): Promise<Datas
 export async function measured(config: RunConfig['data']): Promise<RunConfig['data']> {
   if (config.kind !== 'latents' || config.scale !== null) return config;
   return { ...config, scale: await measuredScale(config) };
+}
+
+/** The process of a config with what is measured of the data once: their deviation, for EDM's preconditioning. */
+export async function measuredProcess(
+  process: RunConfig['process'],
+  dataset: Dataset,
+): Promise<RunConfig['process']> {
+  if (process.predicts !== 'edm' || process.sigmaData !== null) return process;
+  return { ...process, sigmaData: Number((await deviationOf(dataset)).toPrecision(3)) };
 }

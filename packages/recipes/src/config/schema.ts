@@ -158,6 +158,8 @@ const process = section({
   zeroTerminalSnr: defaults(flag(), false),
   noise: defaults(oneOf(['gaussian', 'uniform', 'absorbing', 'discretised-gaussian']), 'gaussian'),
   predicts: defaults(oneOf(namesOf(PREDICTIONS)), 'epsilon'),
+  // σ_data of what `edm` predicts; null: measured of the data before the run begins.
+  sigmaData: defaults(z.nullable(between(0)), 0.5),
   variance: defaults(oneOf(namesOf(VARIANCES)), 'fixedSmall'),
   // The predicted x_0 of images stays within ±clip when samples are drawn and evaluated; null: wherever it is.
   clip: defaults(z.nullable(between(0)), 1),
@@ -184,6 +186,11 @@ const training = section({
     oneOf(['uniform', 'stratified', 'importance', 'log-normal', 'logit-normal']),
     'stratified',
   ),
+  // Of what is normal in log-normal and logit-normal times; null: as in their papers.
+  timestepsMean: defaults(z.nullable(z.number({ error: 'a number' })), null),
+  timestepsDeviation: defaults(z.nullable(between(0)), null),
+  // Which example is mixed with which noise of its batch.
+  coupling: defaults(oneOf(['independent', 'optimal-transport']), 'independent'),
   labelDropout: defaults(number(0, 1), 0.1),
   seed: defaults(whole(0), 0),
   logEvery: defaults(whole(1), 50),

@@ -5,6 +5,8 @@ import { fashionMnist } from './fashion-mnist.js';
 import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
 import { mnistBinary } from './mnist-binary.js';
+import { mnistEdm } from './mnist-edm.js';
+import { mnistFlow } from './mnist-flow.js';
 import { mnistLatent } from './mnist-latent.js';
 import { mnistVae } from './mnist-vae.js';
 import { mnistVdm } from './mnist-vdm.js';
@@ -28,6 +30,8 @@ export const PRESETS = {
   'mnist-vae': mnistVae,
   'mnist-latent': mnistLatent,
   'mnist-vdm': mnistVdm,
+  'mnist-edm': mnistEdm,
+  'mnist-flow': mnistFlow,
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,
