@@ -1,8 +1,10 @@
 import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { Evaluation, ReverseProcess } from '@diffusion-ts/reverse-process';
-import { every, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
-import { checkTensor, described, nextTask, type Rng, tidyNow } from '@diffusion-ts/tensor';
+import { between, every, type NoiseLevel, type NoiseSchedule, type Times } from '@diffusion-ts/schedules';
+import { axpby, checkTensor, described, nextTask, type Rng, tidyNow } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { type Churn, checkChurn, churned } from './churn.js';
+import type { Noise, NoiseSource } from './noise.js';
 import type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 
 /** An earlier step: where it was, and what the network saw there. */
@@ -23,8 +25,12 @@ export interface SolverStep<D extends Distribution = Gaussian> extends SamplerSt
   readonly evaluation: Evaluation<D>;
   /** The steps before, the newest first, as many as are remembered. */
   readonly history: readonly Past[];
+  /** The schedule, for levels between the two: `schedule.level(schedule.timeOf(logSnr))`. */
+  readonly schedule: NoiseSchedule;
   /** Where noise comes from; there for a solver that `draws`. */
   readonly rng: Rng;
+  /** Standard normal noise for the way from one level to another; there for a solver that has a source of `noise`. */
+  noise(from: NoiseLevel, to: NoiseLevel): tf.Tensor;
   /** x̂_0 at another place: one more evaluation of the network. */
   x0At(x: tf.Tensor, level: NoiseLevel): Promise<tf.Tensor>;
   /** `tf.tidy` whose result lives until the step is done: what a solver that waits makes on its way. */
@@ -45,8 +51,12 @@ export interface SolverOptions {
   readonly times?: Times | undefined;
   /** How many earlier steps it looks back at; default none. */
   readonly remembers?: number;
-  /** Whether it draws noise, and so cannot do without an `rng`; default no. */
+  /** Whether it draws noise, and so cannot do without an `rng`; default where it has a source of noise, or churns. */
   readonly draws?: boolean;
+  /** What `noise` of its steps is made by, such as `brownianTree`. */
+  readonly noise?: NoiseSource | undefined;
+  /** Whether a step begins from more noise than the one before left; default no. */
+  readonly churn?: Churn | undefined;
   /** Throws where the solver cannot take a step; asked about every one before the first. */
   readonly check?: (from: NoiseLevel, to: NoiseLevel) => void;
 }
@@ -54,9 +64,10 @@ export interface SolverOptions {
 /**
  * The sampler that takes the steps of a solver. It evaluates the network where each step begins, gives way to the event
  * loop before it, and owns every tensor in between.
- * @throws (when the sampler is called) RangeError if the times do not fall from the noise towards the data, or are none of
- * the schedule's, or the process or the solver cannot take these steps; TypeError if there is no `rng` for one that draws,
- * or `times` or the process is none; when it is asked for a step, if xT is none.
+ * @throws RangeError if a number of `churn` is out of range; when the sampler is called, RangeError if the times do not fall
+ * from the noise towards the data, or are none of the schedule's, or the process or the solver cannot take these steps;
+ * TypeError if there is no `rng` for one that draws, or `times` or the process is none; when it is asked for a step, if xT
+ * is none.
  * @example
  * // The deterministic step of first order, which is DDIM and Euler's.
  * const euler = fromSolver(({ x, x0, from, to }) => {
@@ -66,17 +77,22 @@ export interface SolverOptions {
  */
 export function fromSolver<D extends Distribution = Gaussian>(
   solver: Solver<D>,
-  { times = every(), remembers = 0, draws = false, check }: SolverOptions = {},
+  { times = every(), remembers = 0, noise, churn, draws, check }: SolverOptions = {},
 ): Sampler<D> {
+  if (churn !== undefined) checkChurn(churn);
+  const needsRng = draws ?? (noise !== undefined || (churn !== undefined && churn.amount > 0));
   return (reverse, xT, options = {}) => {
     const levels = levelsAt(times, reverse);
-    for (let i = 1; i < levels.length; i++) check?.(levels[i - 1]!, levels[i]!);
-    if (draws && typeof options.rng?.normal !== 'function') {
+    const begins = churn ? churned(levels, churn, reverse.forward.schedule) : levels;
+    if (begins.some((level, i) => level !== levels[i]))
+      reverse.checkTimes?.(Float64Array.from(begins, ({ t }) => t));
+    for (let i = 1; i < levels.length; i++) check?.(begins[i - 1]!, levels[i]!);
+    if (needsRng && typeof options.rng?.normal !== 'function') {
       throw new TypeError(
         `options.rng is ${options.rng === undefined ? 'missing' : described(options.rng)}, and this sampler draws noise: give it one, such as rng(0)`,
       );
     }
-    return walk(solver, reverse, xT, { levels, remembers }, options);
+    return walk(solver, reverse, xT, { levels, begins, spread: churn?.noise, noise, remembers }, options);
   };
 }
 
@@ -114,8 +130,14 @@ export function levelsAt<D extends Distribution>(times: Times, reverse: ReverseP
 export interface Path {
   /** The levels to visit, one step from each to the next. */
   readonly levels: readonly NoiseLevel[];
-  /** The level that the network is told of in each step; default the one that the step starts from. */
+  /** The level that each step begins at, to which x is raised from where the last one led; default there. */
+  readonly begins?: readonly NoiseLevel[] | undefined;
+  /** What the noise that raises x is multiplied by; default 1. */
+  readonly spread?: number | undefined;
+  /** The level that the network is told of in each step; default the one that the step begins at. */
   readonly told?: readonly NoiseLevel[];
+  /** What `noise` of the steps is made by. */
+  readonly noise?: NoiseSource | undefined;
   /** How many earlier steps the solver looks back at; default none. */
   readonly remembers?: number;
 }
@@ -128,10 +150,11 @@ export async function* walk<D extends Distribution>(
   solver: Solver<D>,
   reverse: ReverseProcess<D>,
   start: tf.Tensor,
-  { levels, told = levels, remembers = 0 }: Path,
+  { levels, begins = levels, spread = 1, told = begins, noise, remembers = 0 }: Path,
   { rng, signal, condition }: SamplerOptions,
 ): AsyncGenerator<SamplerStep, tf.Tensor> {
   checkTensor('xT', start);
+  const { schedule } = reverse.forward;
   const total = levels.length - 1;
   const samples = [tf.clone(start)];
   const history: Past[] = [];
@@ -154,6 +177,18 @@ export async function* walk<D extends Distribution>(
     const evaluation = await evaluate(x, level);
     return own(() => evaluation.x0());
   };
+  let source: Noise | undefined;
+  const noiseOf: SolverStep['noise'] = (from, to) => {
+    source ??= noise!(rng!, start.shape);
+    const made = source;
+    return own(() => made.between(from, to));
+  };
+  /** A draw of q(x_t | x_s), the sample at a level of more noise. */
+  const raised = (x: tf.Tensor, from: NoiseLevel, to: NoiseLevel): tf.Tensor =>
+    tf.tidy(() => {
+      const deviation = spread * Math.sqrt(between(from, to).beta);
+      return axpby(to.alpha / from.alpha, x, deviation, rng!.normal(x.shape));
+    });
   /** Frees what was made in a step, also what a solver that failed had asked for and no longer waits for. */
   const clear = async (): Promise<void> => {
     for (const answer of await Promise.allSettled(asked.splice(0)))
@@ -165,14 +200,19 @@ export async function* walk<D extends Distribution>(
     for (let index = 0; index < total; index++) {
       await nextTask();
       signal?.throwIfAborted();
-      const [from, to, x] = [levels[index]!, levels[index + 1]!, samples[0]!];
+      const [stands, from, to] = [levels[index]!, begins[index]!, levels[index + 1]!];
+      if (from !== stands) {
+        samples.push(raised(samples[0]!, stands, from));
+        samples.shift()!.dispose();
+      }
+      const x = samples[0]!;
       const evaluation = await evaluate(x, told[index]!);
       const x0 = tf.tidy(() => tf.clone(evaluation.x0()));
       const shown = { from, to, x, x0, index, total };
       history.unshift({ level: from, x: tf.clone(x), x0 });
       const past = history.slice(1);
       const next = await tidyNow(() =>
-        solver({ ...shown, evaluation, history: past, rng: rng as Rng, x0At, own }),
+        solver({ ...shown, evaluation, history: past, schedule, rng: rng!, noise: noiseOf, x0At, own }),
       );
       samples.push(tf.clone(next));
       if (![x, x0, ...past.flatMap(({ x, x0 }) => [x, x0])].includes(next)) scratch.push(next);
@@ -184,6 +224,7 @@ export async function* walk<D extends Distribution>(
     return samples.pop()!;
   } finally {
     await clear();
+    source?.dispose();
     tf.dispose(samples);
     history.forEach(forget);
   }

@@ -4,7 +4,15 @@ import { axpby, finish, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test, vi } from 'vitest';
-import { firstOrder, fromSolver, type Solver, type SolverStep, walk } from '../src/index.js';
+import {
+  brownianTree,
+  firstOrder,
+  fromSolver,
+  type Noise,
+  type Solver,
+  type SolverStep,
+  walk,
+} from '../src/index.js';
 import { distance, toTensor } from './batch.js';
 import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record, uniformInLambda } from './running.js';
@@ -146,15 +154,23 @@ onEachBackend(() => {
       },
     ],
     ['waits, and owns what it makes', midpoint(schedule)],
+    [
+      'is given noise, also while it waits',
+      async ({ x, x0At, from, to, noise, own }: SolverStep) => {
+        const raised = own(() => tf.add(x, noise(from, to)));
+        return tf.add(await x0At(raised, from), noise(from, to));
+      },
+    ],
   ] satisfies (readonly [string, Solver])[]) {
     test(`a solver that ${what} leaves nothing behind, run to its end or left early`, async () => {
-      const sampler = fromSolver(solver, { times: trailing(4), remembers: 1 });
+      const sampler = fromSolver(solver, { times: trailing(4), remembers: 1, noise: brownianTree });
       await expectNoLeak(async () => {
         const start = toTensor(NOISE, SHAPE);
         const condition = { factor: tf.tensor1d([...FACTORS]) };
-        const x0 = await finish(sampler(reverse, start, { condition }));
+        const options = { condition, rng: rng(1) };
+        const x0 = await finish(sampler(reverse, start, options));
         expect(x0.dataSync().every(Number.isFinite)).toBe(true);
-        for await (const { index } of sampler(reverse, start, { condition })) if (index === 1) break;
+        for await (const { index } of sampler(reverse, start, options)) if (index === 1) break;
         return [start, condition.factor, x0];
       });
     });
@@ -268,6 +284,38 @@ onEachBackend(() => {
     const [sampled, drawn] = [await end(drawing, reverse, NOISE, { rng: rng(4) }), rng(4)];
     const last = Array.from({ length: 40 }, () => drawn.normal([3, ...SHAPE])).at(-1)!;
     expectAllClose(sampled.flat(), toRows(last).flat());
+  });
+
+  test('the noise of a run is made once, for its shape and from its rng, and freed at its end however that comes', async () => {
+    const made: unknown[] = [];
+    let freed = 0;
+    const source = rng(1);
+    const noise = (...given: unknown[]): Noise => {
+      made.push(given);
+      return { between: ({ t }, to) => tf.fill([3, ...SHAPE], t - to.t), dispose: () => void freed++ };
+    };
+    const sampler = fromSolver(({ from, to, noise }) => noise(from, to), { times: trailing(4), noise });
+    const run = await record(sampler, reverse, NOISE, { rng: source });
+    expect(made).toEqual([[source, [3, ...SHAPE]]]);
+    expect(freed).toBe(1);
+    expect([...run.x.slice(1), run.end].map((x) => x[0]![0])).toEqual([10, 10, 10, 10]);
+    const start = toTensor(NOISE, SHAPE);
+    const condition = { factor: tf.tensor1d([...FACTORS]) };
+    for await (const { index } of sampler(reverse, start, { condition, rng: source })) if (index === 1) break;
+    expect(freed).toBe(2);
+    expect(() => sampler(reverse, start)).toThrow(/options\.rng is missing/);
+    tf.dispose([start, condition.factor]);
+  });
+
+  test('a solver sees the schedule, and finds levels between those of its step on it', async () => {
+    const levels: NoiseLevel[] = [];
+    const solver: Solver = (step) => {
+      const { from, to, schedule } = step;
+      if (to.sigma > 0) levels.push(schedule.level(schedule.timeOf((from.logSnr + to.logSnr) / 2)));
+      return euler(step);
+    };
+    await end(fromSolver(solver, { times: times([39, 20]) }), reverse, NOISE);
+    expect(levels).toEqual([middle(schedule.level(39), schedule.level(20))]);
   });
 
   test('other tasks of the event loop run between two steps', async () => {
