@@ -21,12 +21,12 @@ export interface Past {
 export interface SolverStep<D extends Distribution = Gaussian> extends SamplerStep {
   /** How many steps there will be. */
   readonly total: number;
+  /** The schedule of the process, for levels between the two. */
+  readonly schedule: NoiseSchedule;
   /** All that the network said at x. */
   readonly evaluation: Evaluation<D>;
   /** The steps before, the newest first, as many as are remembered. */
   readonly history: readonly Past[];
-  /** The schedule, for levels between the two: `schedule.level(schedule.timeOf(logSnr))`. */
-  readonly schedule: NoiseSchedule;
   /** Where noise comes from; there for a solver that `draws`. */
   readonly rng: Rng;
   /** Standard normal noise for the way from one level to another; there for a solver that has a source of `noise`. */
@@ -154,8 +154,8 @@ export async function* walk<D extends Distribution>(
   { rng, signal, condition }: SamplerOptions,
 ): AsyncGenerator<SamplerStep, tf.Tensor> {
   checkTensor('xT', start);
-  const { schedule } = reverse.forward;
   const total = levels.length - 1;
+  const { schedule } = reverse.forward;
   const samples = [tf.clone(start)];
   const history: Past[] = [];
   const forget = ({ x, x0 }: Past): void => tf.dispose([x, x0]);
@@ -212,7 +212,7 @@ export async function* walk<D extends Distribution>(
       history.unshift({ level: from, x: tf.clone(x), x0 });
       const past = history.slice(1);
       const next = await tidyNow(() =>
-        solver({ ...shown, evaluation, history: past, schedule, rng: rng!, noise: noiseOf, x0At, own }),
+        solver({ ...shown, schedule, evaluation, history: past, rng: rng!, noise: noiseOf, x0At, own }),
       );
       samples.push(tf.clone(next));
       if (![x, x0, ...past.flatMap(({ x, x0 }) => [x, x0])].includes(next)) scratch.push(next);
