@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Dataset } from './dataset.js';
+import { type Dataset, derived } from './dataset.js';
 
 /** The same examples in black and white: 1 where a number lies above the middle of the range, else 0. */
 export function binarised(dataset: Dataset): Dataset {
   const middle = (dataset.range[0] + dataset.range[1]) / 2;
-  return {
-    ...dataset,
+  return derived(dataset, {
     range: [0, 1],
     async batch(indices, random) {
       const { x0, ...rest } = await dataset.batch(indices, random);
@@ -13,5 +12,5 @@ export function binarised(dataset: Dataset): Dataset {
       x0.dispose();
       return { x0: bits, ...rest };
     },
-  };
+  });
 }

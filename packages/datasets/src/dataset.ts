@@ -33,6 +33,19 @@ export interface Batch {
   readonly condition?: Condition;
 }
 
+/** The same examples but for what is said otherwise: a dataset may be an instance of a class, which cannot be spread. */
+export function derived(dataset: Dataset, changes: Pick<Dataset, 'batch'> & Partial<Dataset>): Dataset {
+  const { size, shape, range, classes } = dataset;
+  return {
+    size,
+    shape,
+    range,
+    ...(classes && { classes }),
+    ...(dataset.fingerprint && { fingerprint: () => dataset.fingerprint!() }),
+    ...changes,
+  };
+}
+
 /**
  * Asserts that the indices a batch is asked for are those of examples.
  * @throws RangeError unless every index is one of 0 … size − 1.

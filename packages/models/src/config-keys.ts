@@ -20,6 +20,13 @@ export const countOrNull = (fallback: number | null): Key<number | null> => ({
   accepts: (value) => value === null || isCount(value),
 });
 
+/** Left out where it is not given: a key that came later, and is in no config that was complete before. */
+export const optionalCount: Key<number | undefined> = {
+  fallback: undefined,
+  allowed: 'a whole number from 1 on',
+  accepts: isCount,
+};
+
 export const positive = (fallback: number): Key<number> => ({
   fallback,
   allowed: 'a positive number',
@@ -48,7 +55,7 @@ export const listOf = <T>(
   accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(accepts),
 });
 
-export type Keys<C> = { readonly [K in keyof C]: Key<C[K]> };
+export type Keys<C> = { readonly [K in keyof C]-?: Key<C[K]> };
 
 /**
  * A configuration with its defaults; keys that begin with an underscore are left out.
@@ -64,6 +71,8 @@ export function completed<C extends object>(keys: Keys<C>, json: unknown): C {
     const { allowed, accepts } = keys[key as keyof C];
     if (!accepts(value)) throw new RangeError(`${key} must be ${allowed}, not ${JSON.stringify(value)}`);
   }
-  const defaults = Object.entries<Key<unknown>>(keys).map(([key, { fallback }]) => [key, fallback] as const);
+  const defaults = Object.entries<Key<unknown>>(keys)
+    .map(([key, { fallback }]) => [key, fallback] as const)
+    .filter(([, fallback]) => fallback !== undefined);
   return Object.fromEntries([...defaults, ...given]) as C;
 }

@@ -8,6 +8,7 @@ import {
   type Keys,
   listOf,
   oneOf,
+  optionalCount,
   positive,
 } from './config-keys.js';
 
@@ -20,9 +21,14 @@ export type UpBlockType = 'UpBlock2D' | 'AttnUpBlock2D';
 export interface UNetConfig {
   /** Pixels of the images it is meant for, one number if they are square; any that divide evenly will do. */
   readonly sample_size: number | readonly [height: number, width: number] | null;
-  /** Channels of x_t. */
+  /** Channels of x_t, and of an image that it is told beside it. */
   readonly in_channels: number;
-  /** Twice `in_channels` where the variance is learned. */
+  /**
+   * The last of `in_channels`: those of `condition.image`, if it is told one. No key of diffusers, where whoever calls the
+   * network joins the two.
+   */
+  readonly condition_channels?: number | undefined;
+  /** As many as x_t has, twice as many where the variance is learned. */
   readonly out_channels: number;
   /** Takes 2x − 1 for x. */
   readonly center_input_sample: boolean;
@@ -90,6 +96,7 @@ const KEYS: Keys<UNetConfig> = {
       (Array.isArray(value) && value.length === 2 && value.every(isCount)),
   },
   in_channels: count(3),
+  condition_channels: optionalCount,
   out_channels: count(3),
   center_input_sample: flag(false),
   time_embedding_type: oneOf('positional'),
@@ -156,6 +163,10 @@ function checkTogether(config: UNetConfig): void {
         `${key} must have as many entries as block_out_channels (${channels.length}), not ${config[key].length}`,
       );
     }
+  }
+  const { in_channels: inputs, condition_channels: told = 0 } = config;
+  if (told >= inputs) {
+    throw new RangeError(`condition_channels must be less than in_channels (${inputs}), not ${told}`);
   }
   // A single feature would be the zero that fills up an odd number of waves: the network could not tell the time.
   if (channels[0]! < 2) {

@@ -11,6 +11,9 @@ import { decoderStage, encoderStage, middle, type Parts } from './unet-stages.js
  * The U-Net of DDPM (Ho et al. 2020) and ADM (Dhariwal and Nichol 2021) as diffusers' `UNet2DModel` builds it: the same
  * configuration, the same parameter names. Takes images `[batch, height, width, in_channels]` to
  * `[batch, height, width, out_channels]`; a fresh one gives zeros, its last convolution being zero.
+ *
+ * With `condition_channels` it is told an image too, of the same pixels, as more channels of x_t (Saharia et al. 2021, SR3):
+ * x_t has the others of `in_channels`.
  * @throws RangeError if the configuration has an unknown key or an unsupported value (see `unetConfig`).
  * @example
  * const model = unet({
@@ -28,7 +31,7 @@ export function unet(config: Partial<UNetConfig>): Model<UNetConfig> {
   const complete = unetConfig(config);
   return model({
     config: complete,
-    accepts: acceptsClasses(complete.num_class_embeds),
+    accepts: { ...acceptsClasses(complete.num_class_embeds), ...acceptsImage(complete.condition_channels) },
     checkShape: (shape) => checkImages(shape, complete),
     build: (declare) => build(declare, complete),
   });
@@ -98,7 +101,8 @@ function build(declare: Declare, config: UNetConfig): Forward {
 
   return (params, xt, told, condition, rng) => {
     const embedding = embed(params, told, condition);
-    const images = (config.center_input_sample ? tf.sub(tf.mul(xt, 2), 1) : xt) as tf.Tensor4D;
+    const seen = config.condition_channels === undefined ? xt : withImage(xt, condition.image!);
+    const images = (config.center_input_sample ? tf.sub(tf.mul(seen, 2), 1) : seen) as tf.Tensor4D;
 
     const skips = [convIn(params, images)];
     for (const stage of encoder) skips.push(...stage(params, skips.at(-1)!, embedding, rng));
@@ -147,10 +151,24 @@ function partsOf(declare: Declare, config: UNetConfig, timeSize: number): Parts 
   };
 }
 
+function acceptsImage(channels: number | undefined): Model<unknown>['accepts'] {
+  return channels === undefined ? {} : { image: { shape: [null, null, channels], dtype: 'float32' } };
+}
+
+/** x_t and the image that is told, channel after channel. */
+function withImage(xt: tf.Tensor, image: tf.Tensor): tf.Tensor {
+  const [, height, width] = xt.shape;
+  if (image.shape[1] === height && image.shape[2] === width) return tf.concat([xt, image], 3);
+  throw new RangeError(
+    `condition.image must have the ${height} × ${width} pixels of xt, not ${image.shape[1]} × ${image.shape[2]}`,
+  );
+}
+
 function checkImages(shape: readonly number[], config: UNetConfig): void {
   const [, height, width, channels] = shape;
-  if (shape.length !== 4 || channels !== config.in_channels) {
-    throw new RangeError(`xt must have shape [batch, height, width, ${config.in_channels}], not [${shape}]`);
+  const own = config.in_channels - (config.condition_channels ?? 0);
+  if (shape.length !== 4 || channels !== own) {
+    throw new RangeError(`xt must have shape [batch, height, width, ${own}], not [${shape}]`);
   }
   checkSize('xt', height!, width!, config.block_out_channels.length);
 }

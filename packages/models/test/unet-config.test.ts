@@ -58,6 +58,8 @@ describe('is refused by name:', () => {
     ['layers', 2, 'config has the unknown key "layers"'],
     ['toString', 1, 'config has the unknown key "toString"'],
     ['sample_size', [28], 'sample_size must be a whole number from 1 on, [height, width] or null, not [28]'],
+    ['condition_channels', 3, 'condition_channels must be less than in_channels (3), not 3'],
+    ['condition_channels', 0, 'condition_channels must be a whole number from 1 on, not 0'],
     ['in_channels', 0, 'in_channels must be a whole number from 1 on, not 0'],
     ['out_channels', 1.5, 'out_channels must be a whole number from 1 on, not 1.5'],
     ['center_input_sample', 1, 'center_input_sample must be true or false, not 1'],

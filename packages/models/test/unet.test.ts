@@ -70,6 +70,14 @@ it('accepts a label where it knows classes, and nothing else', () => {
   expect(unet(small).accepts).toEqual({});
 });
 
+it('accepts an image of so many channels where it is told one, beside the label', () => {
+  expect(unet({ ...small, condition_channels: 1, num_class_embeds: 3 }).accepts).toEqual({
+    label: { shape: [], dtype: 'int32', below: 3 },
+    image: { shape: [null, null, 1], dtype: 'float32' },
+  });
+  expect(Object.keys(unet(small).config)).not.toContain('condition_channels');
+});
+
 it('the time embedding is four times the first stage wide, or as wide as told', () => {
   const name = 'time_embedding.linear_1.weight';
   expect(unet(small).shapes[name]).toEqual([4, 16]);
@@ -135,6 +143,48 @@ onEachBackend(() => {
       const variance = table.reduce((sum, x) => sum + x * x, 0) / table.length;
       // Five standard errors of 1,600 draws.
       expectAllClose(variance, 1, { absolute: 5 * Math.sqrt(2 / table.length) });
+    });
+  });
+
+  it('told an image, it is the network of as many more channels, values and gradients', () => {
+    tf.tidy(() => {
+      const told = unet({ ...small, in_channels: 3, condition_channels: 2, out_channels: 1 });
+      const plain = unet({ ...small, in_channels: 3, out_channels: 1 });
+      expect(told.shapes).toEqual(plain.shapes);
+      const params = awake(told);
+      const joined = rng(2).normal([2, 4, 4, 3]);
+      const xt = tf.slice(joined, [0, 0, 0, 0], [2, 4, 4, 1]);
+      const image = tf.slice(joined, [0, 0, 0, 1], [2, 4, 4, 2]);
+      const t = times(1, 500);
+      const wanted = valueAndGrad((params) => tf.sum(tf.square(plain.apply(params, joined, t))))(params);
+      const got = valueAndGrad((params) => tf.sum(tf.square(told.apply(params, xt, t, { image }))))(params);
+      expectAllClose(got.value, wanted.value, { relative: 1e-6 });
+      for (const [name, grad] of Object.entries(wanted.grads)) {
+        expectAllClose(got.grads[name]!, grad, { relative: 1e-5, absolute: 1e-6 });
+      }
+      // Of the image alone the output depends too.
+      const other = told.apply(params, xt, t, { image: tf.reverse(image, 1) }).dataSync();
+      expect(other).not.toEqual(told.apply(params, xt, t, { image }).dataSync());
+    });
+  });
+
+  it('refuses an image that is missing, or of other channels or pixels than it needs', () => {
+    tf.tidy(() => {
+      const network = unet({ ...small, condition_channels: 1, out_channels: 1 });
+      const params = network.init(rng(1));
+      const xt = tf.zeros([2, 4, 4, 1]);
+      const apply = (image?: tf.Tensor) => () =>
+        network.apply(params, xt, times(1, 2), image ? { image } : undefined);
+      expect(apply()).toThrow('condition.image: this network needs it, float32 of shape [2,any,any,1]');
+      expect(apply(tf.zeros([2, 4, 4, 2]))).toThrow(
+        'condition.image must have shape [2,any,any,1], one per example of xt, not [2,4,4,2]',
+      );
+      expect(apply(tf.zeros([2, 2, 2, 1]))).toThrow(
+        'condition.image must have the 4 × 4 pixels of xt, not 2 × 2',
+      );
+      expect(() => network.apply(params, tf.zeros([2, 4, 4, 2]), times(1, 2))).toThrow(
+        'xt must have shape [batch, height, width, 1], not [2,4,4,2]',
+      );
     });
   });
 
