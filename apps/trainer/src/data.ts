@@ -7,6 +7,7 @@ import {
   isSequences,
   type PointsConfig,
   pointsOf,
+  preparedImages,
   type RunConfig,
   type SequencesConfig,
   type Split,
@@ -25,7 +26,7 @@ export async function openPlainData(config: PlainConfig, split: Split): Promise<
   if (isPoints(config)) return pointsOf(config, split);
   if (isSequences(config)) return sequencesOf(config, split);
   const dataset = await openImages(config, split);
-  return config.labels ? dataset : withoutLabels(dataset);
+  return preparedImages(config.labels ? dataset : withoutLabels(dataset), config);
 }
 
 async function openImages(

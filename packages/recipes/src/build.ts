@@ -7,6 +7,7 @@ import type { TrainStepOptions } from '@diffusion-ts/training';
 import { buildAutoencoder } from './autoencoder.js';
 import { buildCategorical } from './categorical.js';
 import { classesOf } from './classes.js';
+import { checkCondition } from './condition-image.js';
 import type { RunConfig } from './config/schema.js';
 import { buildDiffusion } from './diffusion.js';
 import type { Network } from './network.js';
@@ -49,6 +50,12 @@ export interface Built {
  * const params = built.network.init(rng(0));
  */
 export function build(config: RunConfig): Built {
+  const built = builtOf(config);
+  checkCondition(config.data, built.network);
+  return built;
+}
+
+function builtOf(config: RunConfig): Built {
   if (config.model._class_name === 'AutoencoderKL') return buildAutoencoder(config);
   const onClasses = classesOf(config.data) !== undefined || config.process.noise !== 'gaussian';
   if (onClasses) return buildCategorical(config);

@@ -11,8 +11,9 @@ import {
 } from '@diffusion-ts/models';
 import { VARIANCES } from '@diffusion-ts/reverse-process';
 import type { Condition, Denoiser, Layouts, Params, Rng, Shapes } from '@diffusion-ts/tensor';
-import { tensor1d } from '@tensorflow/tfjs-core';
+import { dispose, tensor1d, zeros } from '@tensorflow/tfjs-core';
 import { classesOf, isSequences } from './classes.js';
+import { conditionOf, conditionShapeOf } from './condition-image.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { oneOfThese } from './names.js';
@@ -34,6 +35,10 @@ export interface Network {
   readonly classes?: number;
   /** The label that means "no class", where it learned without classes too. */
   readonly nullLabel?: number;
+  /** The shape of the image that it is told of each example, `condition.image`; undefined where it is told none. */
+  readonly image?: readonly number[];
+  /** Whether zeros mean "no image", where it learned without images too. */
+  readonly nullImage?: boolean;
   /** Fresh parameters, which the caller disposes. */
   init(rng: Rng): Params;
 }
@@ -44,18 +49,27 @@ export interface DenoisingNetwork extends Network {
   denoiser(params: Params, rng?: Rng): Denoiser;
 }
 
-/** What such a network is told of an example without a class, one row; undefined where it never learned without. */
-export function emptyCondition({ nullLabel }: Network):
+/** Whether a network learned some of the examples without what it is told of the others. */
+export function learnsWithout({ nullLabel, nullImage = false }: Network): boolean {
+  return nullLabel !== undefined || nullImage;
+}
+
+/** What such a network is told of an example without a condition, one row; undefined where it never learned without. */
+export function emptyCondition(network: Network):
   | {
-      /** `{ label }`, `[1]`. */
+      /** `{ label }`, `[1]`, `{ image }`, `[1, height, width, channels]` of zeros, or both. */
       readonly condition: Condition;
       /** Frees it. */
       dispose(): void;
     }
   | undefined {
-  if (nullLabel === undefined) return undefined;
-  const label = tensor1d([nullLabel], 'int32');
-  return { condition: { label }, dispose: () => label.dispose() };
+  if (!learnsWithout(network)) return undefined;
+  const { nullLabel, nullImage, image } = network;
+  const condition = {
+    ...(nullLabel !== undefined && { label: tensor1d([nullLabel], 'int32') }),
+    ...(nullImage && { image: zeros([1, ...image!]) }),
+  };
+  return { condition, dispose: () => dispose(condition) };
 }
 
 /** How many parameters there are. */
@@ -64,7 +78,8 @@ export function countOf(shapes: Shapes): number {
 }
 
 /**
- * The network that a config describes. `hidden` says whether its last label means "no class".
+ * The network that a config describes. `hidden` says whether it learns without a condition too: its last label then means
+ * "no class", and zeros "no image".
  * @throws ConfigError if it cannot be built, or denoises nothing.
  */
 export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean): DenoisingNetwork {
@@ -77,17 +92,22 @@ export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean):
   if (name === 'MLP') {
     const model = checked(rest, MLP_KEYS, () => mlp(rest as unknown as MlpConfig));
     const { dimensions, classes } = model.config;
-    return network(name, model, [dimensions], false, classes, hidden);
+    return network(name, model, { shape: [dimensions], labels: classes, hidden });
   }
   if (name === 'Mixer') {
     const model = checked(rest, MIXER_KEYS, () => mixer(rest as unknown as MixerConfig));
-    return network(name, model, [model.config.length], false, null, hidden);
+    return network(name, model, { shape: [model.config.length], labels: null, hidden });
   }
-  const model = checked(rest, Object.keys(unetConfig({})), () => unet(rest as Partial<UNetConfig>));
-  const { sample_size: size, in_channels: channels, num_class_embeds: labels } = model.config;
+  const model = checked(rest, UNET_KEYS, () => unet(rest as Partial<UNetConfig>));
+  const { sample_size: size, in_channels: inputs, condition_channels: told, ...others } = model.config;
   if (size === null) throw new ConfigError('model.sample_size is null: say how many pixels the images have.');
   const [height, width] = typeof size === 'number' ? [size, size] : size;
-  return network(name, model, [height, width, channels], true, labels, hidden);
+  return network(name, model, {
+    shape: [height, width, inputs - (told ?? 0)],
+    labels: others.num_class_embeds,
+    hidden,
+    ...(told !== undefined && { image: [height, width, told] }),
+  });
 }
 
 /**
@@ -115,15 +135,17 @@ export function fitModel(
   const outputs = forward?.classes ?? (VARIANCES[process.variance].learned ? 2 : 1);
   const hides = training.labelDropout > 0;
   const labels = dataset.classes === undefined ? null : dataset.classes.length + (hides ? 1 : 0);
+  const told = conditionShapeOf(data, dataset.shape)?.[2];
   const decided =
     model._class_name === 'AutoencoderKL'
-      ? decidedOfAutoencoder(dataset)
+      ? decidedOfAutoencoder(dataset, data)
       : model._class_name === 'Mixer'
         ? { length: first, states: forward?.states ?? 0, outputs }
         : isImage
           ? {
               sample_size: first === second ? first : [first, second],
-              in_channels: channels,
+              in_channels: channels + (told ?? 0),
+              ...(told !== undefined && { condition_channels: told }),
               out_channels: outputs * channels,
               num_class_embeds: labels,
             }
@@ -137,14 +159,20 @@ export function fitModel(
     }
   }
   if (model._class_name === 'AutoencoderKL') return { ...model, ...decided };
-  return denoisingNetworkOf({ ...model, ...decided }, labels !== null && hides).config;
+  return denoisingNetworkOf({ ...model, ...decided }, hides).config;
 }
 
 /** What the data decide of an autoencoder, whose decoder says a mean and a variance of every pixel. */
-function decidedOfAutoencoder({
-  shape: [height, width, channels],
-  classes,
-}: Dataset): Record<string, unknown> {
+function decidedOfAutoencoder(
+  { shape: [height, width, channels], classes }: Dataset,
+  data: RunConfig['data'],
+): Record<string, unknown> {
+  const condition = conditionOf(data);
+  if (condition !== undefined) {
+    throw new ConfigError(
+      `data.condition is ${condition.kind}: expected null, since an AutoencoderKL is told nothing.`,
+    );
+  }
   if (height !== width) {
     throw new ConfigError(
       `The images are ${height} × ${width}: expected square ones, which an AutoencoderKL is for.`,
@@ -156,6 +184,7 @@ function decidedOfAutoencoder({
   return { sample_size: height, in_channels: channels, out_channels: 2 * channels! };
 }
 
+const UNET_KEYS = [...Object.keys(unetConfig({})), 'condition_channels'];
 const MIXER_KEYS = ['length', 'states', 'outputs', 'hidden', 'layers', 'timeFeatures'];
 const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', 'classes'];
 
@@ -168,21 +197,26 @@ export function checked<M>(config: object, known: readonly string[], make: () =>
   return blaming('model.', make);
 }
 
+interface OfData extends Pick<Network, 'shape' | 'image'> {
+  /** How many labels there are, that for "no class" included; null: none. */
+  readonly labels: number | null;
+  /** Whether it learns without a condition too. */
+  readonly hidden: boolean;
+}
+
 function network<C extends object>(
   name: RunConfig['model']['_class_name'],
   model: Model<C>,
-  shape: readonly number[],
-  isImage: boolean,
-  labels: number | null,
-  hidden: boolean,
+  { shape, image, labels, hidden }: OfData,
 ): DenoisingNetwork {
   return {
     config: { _class_name: name, ...model.config },
     shapes: model.shapes,
     layouts: model.layouts,
     shape,
-    isImage,
+    isImage: shape.length === 3,
     ...(labels !== null && (hidden ? { classes: labels - 1, nullLabel: labels - 1 } : { classes: labels })),
+    ...(image && { image, nullImage: hidden }),
     init: model.init,
     denoiser: (params, rng) => (xt, told, condition) => model.apply(params, xt, told, condition, rng),
   };

@@ -5,6 +5,7 @@ import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { classLossOf, lossOf, weightingOf } from './loss.js';
+import { learnsWithout } from './network.js';
 import { isCategorical, predictionOf } from './process.js';
 import { emaOf, learningRateOf, optimizerOf } from './training.js';
 
@@ -149,7 +150,7 @@ function checkSampled({ sampling }: RunConfig, built: Built): void {
       `sampling.guidance is ${sampling.guidance}: expected 0, since the logits of classes are not guided.`,
     );
   }
-  if (sampling.guidance !== 0 && built.network.nullLabel === undefined) {
+  if (sampling.guidance !== 0 && !learnsWithout(built.network)) {
     throw new ConfigError(
       `sampling.guidance is ${sampling.guidance}: expected 0, since the network does not learn classes and some of the examples without theirs (data.labels, training.labelDropout).`,
     );

@@ -96,7 +96,7 @@ export function samplingProcess(
   const empty = emptyCondition(network);
   if (empty === undefined) {
     throw new ConfigError(
-      'sampling.guidance needs a model that was trained with classes and with some of them hidden; this one was not.',
+      'sampling.guidance needs a model that was trained with classes or an image, and with some of them hidden; this one was not.',
     );
   }
   const guide = guided(denoiser, { scale: guidance, empty: empty.condition });

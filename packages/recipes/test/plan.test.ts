@@ -4,7 +4,7 @@ import { initialState, trainStep } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/index.js';
-import { ConfigError, checkPlan, PRESETS, planWarnings } from '../src/index.js';
+import { ConfigError, checkPlan, conditionOf, PRESETS, planWarnings } from '../src/index.js';
 
 type Settings = Record<string, Record<string, unknown>>;
 
@@ -198,8 +198,10 @@ it('ε on a schedule that ends at next to no signal is warned of, and v is not',
 
 it.each(Object.entries(PRESETS))('the preset %s is a plan that can be carried out', (_, preset) => {
   const parsed = parseConfig(preset, 'The preset');
+  // Of low resolution, as many channels again, and the level of their noise.
+  const told = conditionOf(parsed.data) ? { in_channels: 7, condition_channels: 4 } : {};
   const shaped = {
-    UNet2DModel: { sample_size: 32, in_channels: 3, out_channels: 3, num_class_embeds: 11 },
+    UNet2DModel: { sample_size: 32, in_channels: 3, out_channels: 3, num_class_embeds: 11, ...told },
     AutoencoderKL: { sample_size: 32, in_channels: 3, out_channels: 6 },
     MLP: { dimensions: 2, outputs: parsed.process.variance === 'learned' ? 4 : 2 },
     Mixer: { length: 8, states: 28, outputs: 27 },

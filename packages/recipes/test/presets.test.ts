@@ -17,6 +17,8 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   'mnist-vdm': [28, 28, 1],
   'mnist-edm': [28, 28, 1],
   'mnist-flow': [28, 28, 1],
+  'mnist-7': [7, 7, 1],
+  'mnist-superres': [28, 28, 1],
   'binary-heartbeat': [20],
   'mnist-binary': [28, 28, 1],
   names: [8],

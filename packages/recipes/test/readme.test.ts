@@ -10,7 +10,7 @@ test('the example of the README prints what it says', () => expectReadmeRuns(REA
 
 test('the README has every name that a config may have', () => {
   const settings = [
-    ...['data.kind', 'process.schedule.kind', 'process.predicts', 'process.variance'],
+    ...['data.kind', 'data.condition.kind', 'process.schedule.kind', 'process.predicts', 'process.variance'],
     ...['loss.kind', 'loss.norm', 'loss.weighting.kind'],
     ...['training.timesteps', 'training.ema.kind', 'training.decay', 'sampling.sampler', 'sampling.times'],
   ];

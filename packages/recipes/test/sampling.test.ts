@@ -216,7 +216,7 @@ describe('the process that a run is sampled from', () => {
 
   it('cannot be guided where the network never learned without a class', () => {
     const sentence =
-      'sampling.guidance needs a model that was trained with classes and with some of them hidden; this one was not.';
+      'sampling.guidance needs a model that was trained with classes or an image, and with some of them hidden; this one was not.';
     for (const config of [tiny(), labelled(['training.labelDropout', 0])]) {
       const { network, forward } = diffusionOf(config);
       expect(() => samplingProcess(network, {}, forward, config.process, 1)).toThrow(

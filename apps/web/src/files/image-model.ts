@@ -24,7 +24,10 @@ export async function readImageModel(bytes: Uint8Array, described?: unknown): Pr
   checkAlphaBars(json, config, 'config.json');
   checkBlocks(config.model, Object.keys(tensors).length);
   const built = diffusionOf(config);
-  const { isImage, shape, shapes, layouts } = built.network;
+  const { isImage, shape, shapes, layouts, image } = built.network;
+  if (image !== undefined) {
+    throw new RangeError('model.condition_channels is set, but nothing here tells a network an image.');
+  }
   if (!isImage) throw new RangeError('model._class_name is MLP, but only a UNet2DModel draws images.');
   if (util.sizeFromShape([...shape]) > MAX_NUMBERS) {
     throw new RangeError(`The images have ${shape.join('×')} numbers, too many for a browser tab.`);

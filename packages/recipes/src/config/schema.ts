@@ -5,7 +5,26 @@ import { between, flag, number, oneOf, section, text, whole } from './fields.js'
 
 const defaults = z._default;
 
-const image = { labels: defaults(flag(), true) };
+const noise = defaults(number(0), 0);
+// What came later is left out where it is not given: a config of before stays what it was.
+const prepared = {
+  // Every pixel is the mean of so many in both directions.
+  reduction: z.optional(whole(2, 64)),
+  // What the network is told of x_0, and up to which deviation that is noised in training (conditioning augmentation).
+  condition: z.optional(
+    z.nullable(
+      z.discriminatedUnion(
+        'kind',
+        [
+          section({ kind: z.literal('low-resolution'), factor: whole(2, 64), noise }),
+          section({ kind: z.literal('grey'), noise }),
+        ],
+        { error: 'one of low-resolution, grey, or null' },
+      ),
+    ),
+  ),
+};
+const image = { labels: defaults(flag(), true), ...prepared };
 const path = defaults(z.nullable(text('the path of a folder')), null);
 
 const drawn = {
@@ -31,6 +50,7 @@ const data = z.discriminatedUnion(
       channels: defaults(z.union([z.literal(1), z.literal(3)], { error: '1 (grey) or 3 (colour)' }), 3),
       flip: defaults(flag(), false),
       labels: defaults(flag(), false),
+      ...prepared,
     }),
     pointsOf('swiss-roll'),
     pointsOf('moons'),

@@ -34,13 +34,15 @@ function readScheduler(given: Json): { readonly name: string; readonly settings:
  * @throws ConfigError with one sentence that names the key, its value and what is possible.
  */
 export function fromDiffusers(model: Json, scheduler?: Json): Preset {
-  const { _class_name: name, in_channels: inputs = 3, out_channels: outputs = 3 } = model;
+  const { _class_name: name, in_channels = 3, out_channels: outputs = 3, condition_channels = 0 } = model;
+  // Ours, of an image that the network is told: what it is made of stands beside it.
+  const inputs = (in_channels as number) - (condition_channels as number);
   if (name !== 'UNet2DModel')
     throw new ConfigError(`config.json describes ${said(name)}, not a UNet2DModel.`);
-  if (![1, 3].includes(inputs as number)) refuseModel('in_channels', inputs, '1 (grey) or 3 (colour)');
+  if (![1, 3].includes(inputs)) refuseModel('in_channels', in_channels, '1 (grey) or 3 (colour)');
   if (model.sample_size == null) refuseModel('sample_size', null, 'how many pixels the images have');
   // A network with twice the channels learned a variance beside its prediction.
-  const learned = outputs === 2 * (inputs as number);
+  const learned = outputs === 2 * inputs;
   if (!learned && outputs !== inputs) {
     refuseModel(
       'out_channels',
@@ -49,7 +51,7 @@ export function fromDiffusers(model: Json, scheduler?: Json): Preset {
     );
   }
   const network = { ...model, _class_name: name } as const;
-  const run = { data: dataOf(model), model: network, training: { labelDropout: 0 } };
+  const run = { data: dataOf(model, inputs), model: network, training: { labelDropout: 0 } };
   if (scheduler === undefined) return { ...run, process: processOf(readScheduler({}).settings, learned) };
   const { name: kind, settings } = readScheduler(scheduler);
   return { ...run, process: processOf(settings, learned), sampling: SCHEDULERS[kind]!.sampling(settings) };
@@ -59,11 +61,10 @@ function refuseModel(key: string, value: unknown, expected: string): never {
   throw new ConfigError(`config.json: ${key} is ${said(value)}: expected ${expected}.`);
 }
 
-function dataOf({
-  sample_size: size,
-  in_channels: channels = 3,
-  num_class_embeds: classes = null,
-}: Json): Preset['data'] {
+function dataOf(
+  { sample_size: size, num_class_embeds: classes = null }: Json,
+  channels: number,
+): Preset['data'] {
   const [height, width] = Array.isArray(size) ? size : [size, size];
   return { kind: 'images', height, width, channels, labels: classes !== null } as Preset['data'];
 }

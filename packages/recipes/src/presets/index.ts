@@ -4,10 +4,12 @@ import { cifar10Ddpm } from './cifar10-ddpm.js';
 import { fashionMnist } from './fashion-mnist.js';
 import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
+import { mnist7 } from './mnist-7.js';
 import { mnistBinary } from './mnist-binary.js';
 import { mnistEdm } from './mnist-edm.js';
 import { mnistFlow } from './mnist-flow.js';
 import { mnistLatent } from './mnist-latent.js';
+import { mnistSuperres } from './mnist-superres.js';
 import { mnistVae } from './mnist-vae.js';
 import { mnistVdm } from './mnist-vdm.js';
 import { names } from './names.js';
@@ -32,6 +34,8 @@ export const PRESETS = {
   'mnist-vdm': mnistVdm,
   'mnist-edm': mnistEdm,
   'mnist-flow': mnistFlow,
+  'mnist-7': mnist7,
+  'mnist-superres': mnistSuperres,
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,
