@@ -1,6 +1,7 @@
 import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
 import * as tf from '@tensorflow/tfjs-core';
 import { firstOrder } from './first-order.js';
+import { orderAt } from './order-at.js';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
@@ -16,9 +17,6 @@ export interface DpmSolverPlusPlusOptions {
    */
   readonly taylor?: boolean;
 }
-
-// With fewer steps than these the last ones are of low order, which is more stable.
-const FEW = 15;
 
 /**
  * DPM-Solver++, the multistep solver of the probability-flow ODE in x̂_0 (Lu et al. 2022, arXiv 2211.01095). With
@@ -40,22 +38,16 @@ export function dpmSolverPlusPlus({
 }: DpmSolverPlusPlusOptions = {}): Sampler {
   if (![1, 2, 3].includes(order)) throw new RangeError(`order must be 1, 2 or 3, not ${order}`);
   return fromSolver(
-    ({ x, x0, from, to, index, total, history }) => {
+    (step) => {
+      const { x, x0, from, to, history } = step;
       const past = history.map(({ level }) => level);
-      const low = orderAt(index, total, order);
+      const low = orderAt(step, order);
       const { ofX, ofX0 } = coefficients([to, from, ...past.slice(0, low - 1)], taylor);
       const seen = [x0, ...history.map((step) => step.x0)];
       return tf.addN([tf.mul(ofX, x), ...ofX0.map((c, k) => tf.mul(c, seen[k]!))]);
     },
     { times, remembers: order - 1 },
   );
-}
-
-/** The order of a step: no more than there are predictions, and low at the end. */
-function orderAt(index: number, total: number, order: number): number {
-  const left = total - index;
-  const most = left === 1 || total < FEW ? left : order;
-  return Math.min(order, index + 1, most);
 }
 
 /**

@@ -3,11 +3,17 @@ export { brownianTree } from './brownian-tree.js';
 export type { Churn } from './churn.js';
 export { type DdimOptions, ddim } from './ddim.js';
 export { type DdimInversionOptions, ddimInversion } from './ddim-inversion.js';
+export { type DeisOptions, deis } from './deis.js';
 export { type DpmSolverPlusPlusOptions, dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
-export { firstOrder } from './first-order.js';
+export { type DpmSolverPlusPlus2SOptions, dpmSolverPlusPlus2S } from './dpm-solver-plus-plus-2s.js';
+export { type Dpm2Options, dpm2 } from './dpm2.js';
+export { type EulerOptions, euler } from './euler.js';
+export { firstOrder, firstOrderStep } from './first-order.js';
 export { type GuidanceOptions, guided } from './guided.js';
 export { type HeunOptions, heun } from './heun.js';
 export { freshNoise, type Noise, type NoiseSource } from './noise.js';
+export { type LmsOptions, lms } from './lms.js';
+export { type PndmOptions, pndm } from './pndm.js';
 export { type NamedSampler, SAMPLERS, type SamplerSettings } from './registry.js';
 export type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 export {
@@ -19,3 +25,4 @@ export {
   type SolverStep,
   walk,
 } from './solver.js';
+export { bh1, bh2, type UnipcOptions, unipc } from './unipc.js';

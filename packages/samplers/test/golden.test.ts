@@ -25,7 +25,18 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { ancestral, ddim, dpmSolverPlusPlus, heun, type Sampler } from '../src/index.js';
+import {
+  ancestral,
+  ddim,
+  deis,
+  dpmSolverPlusPlus,
+  euler,
+  heun,
+  lms,
+  pndm,
+  type Sampler,
+  unipc,
+} from '../src/index.js';
 import { levelTold, seen } from './mixing-data.js';
 import { constantNoise } from './running.js';
 
@@ -81,6 +92,12 @@ function levels({ sigmas }: Row): Times {
 /** diffusers draws x_T for the σ-frame; here that is x_T at the noisiest level of the schedule. */
 const { sigma: sigmaT, alpha: alphaT } = schedule.level(999);
 
+/** The schedule with the level of its first step in the place of the data. */
+const endingAtFirstLevel: NoiseSchedule = {
+  ...schedule,
+  level: (t) => schedule.level(Math.max(t, 0)),
+};
+
 const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said>> = {
   'ancestral (DDPM), zero noise': ({ inference_steps }, predicts) => ({
     sampler: ancestral({ times: leading(inference_steps) }),
@@ -95,12 +112,12 @@ const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said
     reverse: exactProcess(schedule, predicts),
   }),
   Euler: (row, predicts) => ({
-    sampler: ddim({ times: levels(row) }),
+    sampler: euler({ times: levels(row) }),
     reverse: exactProcess(schedule, predicts),
     scale: sigmaT,
   }),
   'Euler karras': ({ inference_steps }, predicts) => ({
-    sampler: ddim({ times: karras({ steps: inference_steps }) }),
+    sampler: euler({ times: karras({ steps: inference_steps }) }),
     reverse: exactProcess(schedule, predicts),
     scale: sigmaT,
   }),
@@ -124,6 +141,28 @@ const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said
     sampler: dpmSolverPlusPlus({ times: times(timesteps), order: 3 }),
     reverse: exactProcess(schedule, predicts),
   }),
+  'UniPC bh2 order 2': ({ timesteps }, predicts) => ({
+    sampler: unipc({ times: times(timesteps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  'UniPC bh2 order 3': ({ timesteps }, predicts) => ({
+    sampler: unipc({ times: times(timesteps), order: 3 }),
+    reverse: exactProcess(schedule, predicts),
+  }),
+  'LMS order 4': (row, predicts) => ({
+    sampler: lms({ times: levels(row) }),
+    reverse: exactProcess(schedule, predicts),
+    scale: sigmaT,
+  }),
+  // diffusers ends these two at the level of the first step, not at the data.
+  'DEIS order 2': ({ timesteps }, predicts) => ({
+    sampler: deis({ times: (on) => Float64Array.from([...timesteps, on.start]) }),
+    reverse: exactProcess(endingAtFirstLevel, predicts),
+  }),
+  'PNDM (PLMS only)': ({ timesteps }, predicts) => ({
+    sampler: pndm({ times: (on) => Float64Array.from([...new Set(timesteps), on.start]) }),
+    reverse: exactProcess(endingAtFirstLevel, predicts),
+  }),
   // diffusers tells the network the nearest whole time, while the levels are exact.
   'DPM-Solver++ 2M karras': ({ inference_steps, timesteps }, predicts) => {
     const rounding: Prediction = {
@@ -143,7 +182,7 @@ const PREDICTS: Readonly<Record<string, Prediction>> = {
 
 /** The ways of `flow.json`, by list of the levels visited. */
 const FLOW: Readonly<Record<string, (times: Times) => Sampler>> = {
-  'flow Euler': (times) => ddim({ times }),
+  'flow Euler': (times) => euler({ times }),
   'flow Heun': (times) => heun({ times }),
   'flow DPM-Solver++ 2M': (times) => dpmSolverPlusPlus({ times }),
   'flow DPM-Solver++ 3M': (times) => dpmSolverPlusPlus({ times, order: 3 }),
@@ -152,8 +191,8 @@ const FLOW: Readonly<Record<string, (times: Times) => Sampler>> = {
 const rows = golden<{ rows: Row[] }>('samplers').rows.filter(({ name }) => name in SAMPLERS);
 const { rows: flowRows } = golden<{ rows: Row[] }>('flow');
 
-test('the golden files have four rows of each of ten samplers, and ten of flows', () => {
-  expect(rows.length).toBe(40);
+test('the golden files have four rows of each of fourteen samplers, two of PNDM, and ten of flows', () => {
+  expect(rows.length).toBe(58);
   expect(flowRows.map(({ name }) => name in FLOW)).toEqual(new Array(10).fill(true));
 });
 
