@@ -1,4 +1,4 @@
-import type { Times } from '@diffusion-ts/schedules';
+import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
 import { lagrange } from './lagrange.js';
 import { orderAt } from './order-at.js';
 import type { Sampler } from './sampler.js';
@@ -26,22 +26,23 @@ export function deis({ times, order = 2 }: DeisOptions = {}): Sampler {
   if (![1, 2, 3].includes(order)) throw new RangeError(`order must be 1, 2 or 3, not ${order}`);
   return fromSolver(
     (step) => {
-      const { from, to, history } = step;
-      const past = history.slice(0, orderAt(step, order) - 1).map(({ level }) => level);
-      const finite = past.filter(({ alpha }) => alpha > 0);
-      const nodes = [from, ...finite].map(({ logSnr }) => (logSnr - from.logSnr) / 2 || 0);
-      const moments = decayingMoments((to.logSnr - from.logSnr) / 2, nodes.length);
-      // dρ = −ρ dλ with ρ = σ/α = ρ_t e^{−(λ − λ_t)}.
-      const rho = from.sigma / from.alpha;
-      return slopeStep(
-        step,
-        lagrange(nodes, moments)
-          .slice(1)
-          .map((c) => -rho * c),
-      );
+      const past = step.history.slice(0, orderAt(step, order) - 1).map(({ level }) => level);
+      return slopeStep(step, deisFactors(step.to, step.from, past));
     },
     { times, remembers: order - 1 },
   );
+}
+
+/** The integral against d(σ/α) of the polynomial in λ that is 1 at one of the earlier levels, and 0 at `from` and the others. */
+export function deisFactors(to: NoiseLevel, from: NoiseLevel, past: readonly NoiseLevel[]): number[] {
+  const lambda = ({ logSnr }: NoiseLevel): number => (logSnr - from.logSnr) / 2;
+  const finite = past.filter(({ alpha }) => alpha > 0);
+  const nodes = [0, ...finite.map(lambda)];
+  // dρ = −ρ dλ with ρ = σ/α = ρ_t e^{−(λ − λ_t)}.
+  const rho = from.sigma / from.alpha;
+  return lagrange(nodes, decayingMoments(lambda(to), nodes.length))
+    .slice(1)
+    .map((c) => -rho * c);
 }
 
 /** ∫ u^k e^{−u} du from 0 to h, k = 0, 1 …, by parts. */

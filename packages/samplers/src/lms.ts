@@ -23,21 +23,28 @@ export interface LmsOptions {
 export function lms({ times, order = 4 }: LmsOptions = {}): Sampler {
   if (![1, 2, 3, 4].includes(order)) throw new RangeError(`order must be 1, 2, 3 or 4, not ${order}`);
   return fromSolver(
-    (step) => {
-      const { from, to } = step;
-      const past = step.history.map(({ level }) => level).filter(({ alpha }) => alpha > 0);
-      const rho = ({ alpha, sigma }: NoiseLevel): number => sigma / alpha;
-      const h = rho(to) - rho(from);
-      const nodes = [from, ...past].map((level) => (rho(level) - rho(from)) / h || 0);
-      // ∫ u^k du from 0 to 1.
-      const moments = nodes.map((_, k) => 1 / (k + 1));
-      return slopeStep(
+    (step) =>
+      slopeStep(
         step,
-        lagrange(nodes, moments)
-          .slice(1)
-          .map((c) => c * h),
-      );
-    },
+        lmsFactors(
+          step.to,
+          step.from,
+          step.history.map(({ level }) => level),
+        ),
+      ),
     { times, remembers: order - 1 },
   );
+}
+
+/** The integral over a step of the polynomial in ρ that is 1 at one of the earlier levels, and 0 at `from` and the others. */
+export function lmsFactors(to: NoiseLevel, from: NoiseLevel, past: readonly NoiseLevel[]): number[] {
+  const rho = ({ alpha, sigma }: NoiseLevel): number => sigma / alpha;
+  const h = rho(to) - rho(from);
+  const finite = past.filter(({ alpha }) => alpha > 0);
+  const nodes = [0, ...finite.map((level) => (rho(level) - rho(from)) / h)];
+  // ∫ u^k du from 0 to 1.
+  const moments = nodes.map((_, k) => 1 / (k + 1));
+  return lagrange(nodes, moments)
+    .slice(1)
+    .map((c) => c * h);
 }

@@ -64,10 +64,10 @@ export function levelsOf(list: Times, schedule: NoiseSchedule): NoiseLevel[] {
   return Array.from(list(schedule), (t) => schedule.level(t));
 }
 
-/** `steps` steps of equal length in λ = ½ ln SNR from −4 to 3, and a last one to the data, on any schedule. */
-export function uniformInLambda(steps: number): Times {
+/** `steps` steps of equal length in λ = ½ ln SNR from one to another, and a last one to the data, on any schedule. */
+export function uniformInLambda(steps: number, from = -4, to = 3): Times {
   return (schedule) => {
-    const lambdas = Array.from({ length: steps + 1 }, (_, i) => -4 + (7 * i) / steps);
+    const lambdas = Array.from({ length: steps + 1 }, (_, i) => from + ((to - from) * i) / steps);
     return times(lambdas.map((lambda) => schedule.timeOf(2 * lambda)))(schedule);
   };
 }
