@@ -52,7 +52,7 @@ export function buildDiffusion(config: RunConfig): Built {
 function checkFlowSampled({ training: { coupling } }: RunConfig, { sampler, eta }: SamplingConfig): void {
   if (coupling === 'independent') return;
   const because = `since training.coupling is ${coupling}, of which a network learns a flow and no score.`;
-  if (SAMPLERS[sampler]!.draws) {
+  if (SAMPLERS[sampler]!.noise !== 'none') {
     throw new ConfigError(
       `sampling.sampler is ${sampler}: expected one that adds no noise, such as ddim or heun, ${because}`,
     );

@@ -121,7 +121,7 @@ describe('a run that is told an image', () => {
     };
     const answer = async (w: number, told: typeof condition) => {
       const evaluation = await process(params, w).evaluate(xt, 5, told);
-      return (evaluation as { prediction: tf.Tensor }).prediction;
+      return (evaluation as unknown as { prediction: tf.Tensor }).prediction;
     };
     const [c, u] = [await answer(0, condition), await answer(0, none)];
     expectAllClose(await answer(2, condition), tf.add(c, tf.mul(2, tf.sub(c, u))), { absolute: 1e-4 });
