@@ -1,6 +1,6 @@
 import type { Prediction } from '@diffusion-ts/reverse-process';
 import type { NoiseSchedule } from '@diffusion-ts/schedules';
-import { axpby, checkPerExample, mapExamples, type PerExample } from '@diffusion-ts/tensor';
+import { axpby, type Condition, checkPerExample, mapExamples, type PerExample } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { cleanMean, logGradient, predictedMean, type Quantity } from './affine.js';
 import { timeTold } from './time-told.js';
@@ -11,9 +11,9 @@ import { timeTold } from './time-told.js';
  */
 export interface ExactDistribution {
   /** E[x_0 | x_t], what a network trained without end on squared error would say. */
-  x0(schedule: NoiseSchedule, xt: tf.Tensor, t: PerExample): tf.Tensor;
+  x0(schedule: NoiseSchedule, xt: tf.Tensor, t: PerExample, condition?: Condition): tf.Tensor;
   /** ∇ ln q(x_t). */
-  score(schedule: NoiseSchedule, xt: tf.Tensor, t: PerExample): tf.Tensor;
+  score(schedule: NoiseSchedule, xt: tf.Tensor, t: PerExample, condition?: Condition): tf.Tensor;
   /**
    * The perfect network for a schedule and a prediction: a `Denoiser` that answers at once. From what it is told it finds
    * the noise level, to the rounding of float32, and from its input x_t where the prediction scales it. It reads what it
@@ -21,7 +21,10 @@ export interface ExactDistribution {
    * @throws RangeError, when called, if it is told what the prediction tells at no time of the schedule, or asked for what
    * is not defined there, such as ε's part of x_0 where no signal is left.
    */
-  denoiser(schedule: NoiseSchedule, predicts: Prediction): (input: tf.Tensor, told: tf.Tensor1D) => tf.Tensor;
+  denoiser(
+    schedule: NoiseSchedule,
+    predicts: Prediction,
+  ): (input: tf.Tensor, told: tf.Tensor1D, condition?: Condition) => tf.Tensor;
 }
 
 /** The average of a quantity over all x_0 that x_t may come from. */
@@ -30,25 +33,26 @@ export type Expectation = (
   schedule: NoiseSchedule,
   xt: tf.Tensor,
   t: PerExample,
+  condition?: Condition,
 ) => tf.Tensor;
 
 /** The distribution of which the averages are these. */
 export function exactDistribution(expectation: Expectation): ExactDistribution {
-  const expected: Expectation = (quantity, schedule, xt, t) => {
+  const expected: Expectation = (quantity, schedule, xt, t, condition) => {
     checkPerExample('t', t, 'xt', xt);
-    return expectation(quantity, schedule, xt, t);
+    return expectation(quantity, schedule, xt, t, condition);
   };
   return {
-    x0: (schedule, xt, t) => expected(cleanMean, schedule, xt, t),
-    score: (schedule, xt, t) => expected(logGradient, schedule, xt, t),
+    x0: (...asked) => expected(cleanMean, ...asked),
+    score: (...asked) => expected(logGradient, ...asked),
     denoiser(schedule, predicts) {
       const timeOf = timeTold(schedule, predicts);
       const prediction = predictedMean(predicts, schedule);
-      return (input, told) => {
+      return (input, told, condition) => {
         const t = timesOf(told, timeOf);
         checkPerExample('told', t, 'input', input);
         const scale = mapExamples(t, (time) => 1 / (predicts.at(schedule.level(time), schedule).in ?? 1));
-        return tf.tidy(() => expected(prediction, schedule, axpby(scale, input, 0, input), t));
+        return tf.tidy(() => expected(prediction, schedule, axpby(scale, input, 0, input), t, condition));
       };
     },
   };
