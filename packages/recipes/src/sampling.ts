@@ -99,6 +99,6 @@ export function samplingProcess(
       'sampling.guidance needs a model that was trained with classes or an image, and with some of them hidden; this one was not.',
     );
   }
-  const guide = guided(denoiser, { scale: guidance, empty: empty.condition });
-  return { ...reverseOf(forward, process, guide, network.isImage), dispose: empty.dispose };
+  const reverse = reverseOf(forward, process, denoiser, network.isImage);
+  return { ...guided(reverse, { scale: guidance, empty: empty.condition }), dispose: empty.dispose };
 }

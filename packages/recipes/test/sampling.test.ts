@@ -1,4 +1,5 @@
 import { latent } from '@diffusion-ts/forward-process';
+import { atOnce } from '@diffusion-ts/reverse-process';
 import {
   even,
   every,
@@ -180,17 +181,15 @@ describe('the process that a run is sampled from', () => {
     const config = labelled();
     const { network, forward } = diffusionOf(config);
     const params = weightsOf(network);
-    const [xt, told, label] = [
-      tf.ones([1, 2]),
-      tf.tensor1d([5]),
-      (k: number) => ({ label: tf.tensor1d([k], 'int32') }),
-    ];
+    const xt = tf.ones([1, 2]);
+    const label = (k: number) => ({ label: tf.tensor1d([k], 'int32') });
     const process = samplingProcess(network, params, forward, config.process, 2);
-    const answer = (output: tf.Tensor | Promise<tf.Tensor>) => [...(output as tf.Tensor).dataSync()];
-    const guided = answer(process.denoiser(xt, told, label(1)));
-    const alone = network.denoiser(params);
-    const [one, none] = [answer(alone(xt, told, label(1))), answer(alone(xt, told, label(2)))];
-    guided.forEach((value, i) => {
+    const alone = samplingProcess(network, params, forward, config.process, 0);
+    const answer = (reverse: typeof alone, k: number) => [
+      ...atOnce(reverse.evaluate(xt, 5, label(k))).prediction.dataSync(),
+    ];
+    const [one, none] = [answer(alone, 1), answer(alone, 2)];
+    answer(process, 1).forEach((value, i) => {
       expect(value).toBeCloseTo(3 * one[i]! - 2 * none[i]!, 4);
     });
     process.dispose();

@@ -31,7 +31,10 @@ export interface GaussianEvaluation extends Evaluation {
 
 type Said = Pick<GaussianEvaluation, 'prediction' | 'raw'>;
 
-/** The answers that follow from what a network said at x_t. */
+/**
+ * The answers that follow from what a network said at x_t, or from what guidance makes of it; the tensors are then the
+ * evaluation's.
+ */
 export function gaussianEvaluation(
   options: ReverseProcessOptions,
   xt: tf.Tensor,

@@ -1,6 +1,6 @@
 export { atOnce } from './at-once.js';
 export { type CategoricalReverseProcess, categoricalReverseProcess } from './categorical-reverse-process.js';
-export { asConstant, type Evaluation, type GaussianEvaluation } from './evaluation.js';
+export { asConstant, type Evaluation, type GaussianEvaluation, gaussianEvaluation } from './evaluation.js';
 export { multiplied, type Product, timesCategorical, timesGaussian, timesTilt } from './multiplied.js';
 export {
   type Coefficients,

@@ -1,4 +1,5 @@
 export { type AncestralOptions, ancestral } from './ancestral.js';
+export { type AutoguidanceOptions, autoguided } from './autoguided.js';
 export { brownianTree } from './brownian-tree.js';
 export type { Churn } from './churn.js';
 export { type DdimOptions, ddim } from './ddim.js';
@@ -7,8 +8,16 @@ export { type DeisOptions, deis } from './deis.js';
 export { type DpmSolverPlusPlusOptions, dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
 export { type DpmSolverPlusPlus2SOptions, dpmSolverPlusPlus2S } from './dpm-solver-plus-plus-2s.js';
 export { type Dpm2Options, dpm2 } from './dpm2.js';
+export {
+  type Energy,
+  type EnergyGuidanceOptions,
+  energyGuided,
+  energyOfX0,
+  labelEnergy,
+} from './energy-guided.js';
 export { type EulerOptions, euler } from './euler.js';
 export { firstOrder, firstOrderStep } from './first-order.js';
+export type { Guidance } from './guidance.js';
 export { type GuidanceOptions, guided } from './guided.js';
 export { type HeunOptions, heun } from './heun.js';
 export { type LmsOptions, lms } from './lms.js';

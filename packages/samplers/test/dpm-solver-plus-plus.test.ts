@@ -203,11 +203,7 @@ onEachBackend(() => {
     const plain = skewed.process(cosine({ steps: 1000 }), vPrediction);
     // Without a condition the data are those of the factor 0.5.
     const empty = { factor: tf.tensor1d([0.5]) };
-    const reverse = {
-      ...plain,
-      denoiser: guided(plain.denoiser, { scale: -0.4, empty }),
-      clip: [-0.9, 0.9] as const,
-    };
+    const reverse = { ...guided(plain, { scale: -0.4, empty }), clip: [-0.9, 0.9] as const };
     const many = await end(ddim({ times: trailing(250) }), reverse, NOISE);
     const few = await end(dpmSolverPlusPlus({ times: trailing(60) }), reverse, NOISE);
     expect(distance(few, many)).toBeLessThan(0.02);

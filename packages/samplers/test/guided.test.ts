@@ -1,15 +1,23 @@
+import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import {
+  atOnce,
   epsilonPrediction,
+  fixedSmall,
+  type GaussianEvaluation,
+  type GaussianReverseProcess,
+  learnedRange,
   type Prediction,
   reverseProcess,
+  type Variance,
   vPrediction,
+  x0Prediction,
 } from '@diffusion-ts/reverse-process';
 import { linear, trailing } from '@diffusion-ts/schedules';
 import { type Condition, type Denoiser, finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { ddim, guided } from '../src/index.js';
+import { ddim, type GuidanceOptions, guided } from '../src/index.js';
 import { product, sum, toBatch, toTensor } from './batch.js';
 import { eventually } from './conformance.js';
 import { NOISE, SHAPE, skewed } from './mixing-data.js';
@@ -59,11 +67,35 @@ function withoutLabel(): Condition {
   return { label: tf.tensor1d([NONE], 'int32') };
 }
 
+/** The process of a network that says x_0, so that it is told the time and sees x_t as they are. */
+function saying(denoiser: Denoiser, variance: Variance = fixedSmall): GaussianReverseProcess {
+  const forward = gaussianDiffusion(linear({ steps: 1000 }));
+  return reverseProcess({ forward, denoiser, predicts: x0Prediction, variance });
+}
+
+/** What a guided network is asked, and all that it says. */
+function lead(
+  denoiser: Denoiser,
+  options: GuidanceOptions,
+  variance?: Variance,
+): (
+  xt: tf.Tensor,
+  told: tf.Tensor1D,
+  condition?: Condition,
+) => ReturnType<GaussianReverseProcess['evaluate']> {
+  const reverse = guided(saying(denoiser, variance), options);
+  return (xt, told, condition) => reverse.evaluate(xt, Float64Array.from(told.dataSync()), condition);
+}
+
+function said(evaluation: GaussianEvaluation | Promise<GaussianEvaluation>): tf.Tensor {
+  return atOnce(evaluation).prediction;
+}
+
 onEachBackend(() => {
   test('the output is (1 + w) · conditional − w · free, example by example', () => {
     for (const scale of [-1, -0.3, 0.5, 4]) {
       tf.tidy(() => {
-        const output = guided(mixing, { scale, empty: withoutLabel() })(...question()) as tf.Tensor;
+        const output = said(lead(mixing, { scale, empty: withoutLabel() })(...question()));
         const expected = X.map((x, i) => {
           const conditional = mixed(x, TOLD[i]!, LABELS[i]!, IMAGES[i]!);
           // What `empty` does not name is told in both halves.
@@ -78,7 +110,7 @@ onEachBackend(() => {
   test('several tensors can be hidden at once, each of its own shape and type', () => {
     tf.tidy(() => {
       const empty = { ...withoutLabel(), image: tf.tensor2d([[-9, 1]]) };
-      const output = guided(mixing, { scale: 1, empty })(...question()) as tf.Tensor;
+      const output = said(lead(mixing, { scale: 1, empty })(...question()));
       const expected = X.map((x, i) => {
         const free = mixed(x, TOLD[i]!, NONE, [-9, 1]);
         return mixed(x, TOLD[i]!, LABELS[i]!, IMAGES[i]!).map((c, k) => 2 * c - free[k]!);
@@ -97,9 +129,9 @@ onEachBackend(() => {
           [...condition!.label!.dataSync()],
           toBatch(condition!.image!),
         );
-        return xt;
+        return tf.clone(xt);
       };
-      guided(network, { scale: 1, empty: withoutLabel() })(...question());
+      lead(network, { scale: 1, empty: withoutLabel() })(...question());
       const rounded = IMAGES.map((image) => image.map(Math.fround));
       expect(seen).toEqual([
         [...X, ...X],
@@ -116,10 +148,10 @@ onEachBackend(() => {
         const prediction = mixing(...asked) as tf.Tensor;
         return tf.concat([prediction, tf.mul(prediction, 10)], -1);
       };
-      const output = toBatch(
-        guided(network, { scale: 2, empty: withoutLabel() })(...question()) as tf.Tensor,
+      const { prediction, raw } = atOnce(
+        lead(network, { scale: 2, empty: withoutLabel() }, learnedRange)(...question()),
       );
-      output.forEach((row, i) => {
+      toBatch(tf.concat([prediction, raw!], -1)).forEach((row, i) => {
         const conditional = mixed(X[i]!, TOLD[i]!, LABELS[i]!, IMAGES[i]!);
         const free = mixed(X[i]!, TOLD[i]!, NONE, IMAGES[i]!);
         const expected = [...sum([3, [conditional]], [-2, [free]])[0]!, ...conditional.map((c) => 10 * c)];
@@ -132,7 +164,7 @@ onEachBackend(() => {
     const schedule = linear({ steps: 50 });
     const process = (predicts: Prediction, empty: Condition): ReturnType<typeof reverseProcess> => {
       const plain = skewed.process(schedule, predicts);
-      return reverseProcess({ ...plain, denoiser: guided(plain.denoiser, { scale: 1.5, empty }) });
+      return guided(plain, { scale: 1.5, empty });
     };
     const empty = { factor: tf.tensor1d([0.3]) };
     const ofEpsilon = await record(ddim({ times: trailing(8) }), process(epsilonPrediction, empty), NOISE);
@@ -155,12 +187,12 @@ onEachBackend(() => {
     await expectNoLeak(async () => {
       const asked = question();
       const [now, later] = [mixing, eventually(mixing)].map((network) =>
-        guided(network, { scale: 2, empty })(...asked),
+        lead(network, { scale: 2, empty })(...asked),
       );
       expect(later).toBeInstanceOf(Promise);
-      const answer = await later!;
-      expect(toBatch(answer)).toEqual(toBatch(now as tf.Tensor));
-      return [now, answer, asked[0], asked[1], asked[2]];
+      const { prediction } = await later!;
+      expect(toBatch(prediction)).toEqual(toBatch(said(now!)));
+      return [said(now!), prediction, asked[0], asked[1], asked[2]];
     });
     tf.dispose(empty as tf.NamedTensorMap);
   });
@@ -171,7 +203,7 @@ onEachBackend(() => {
     const plain = skewed.process(linear({ steps: 50 }), vPrediction);
     const empty = { factor: tf.tensor1d([0.5]) };
     const run = (denoiser: Denoiser): ReturnType<typeof end> => {
-      const steered = { ...plain, denoiser: guided(denoiser, { scale: 1, empty }) };
+      const steered = guided({ ...plain, denoiser }, { scale: 1, empty });
       return end(ddim({ times: trailing(5) }), steered, NOISE);
     };
     const reached = await run(plain.denoiser);
@@ -182,7 +214,8 @@ onEachBackend(() => {
 
   test('a scale of 0 is the network itself', () => {
     const empty = withoutLabel();
-    expect(guided(mixing, { scale: 0, empty })).toBe(mixing);
+    const reverse = saying(mixing);
+    expect(guided(reverse, { scale: 0, empty })).toBe(reverse);
     tf.dispose(empty as tf.NamedTensorMap);
   });
 
@@ -199,7 +232,8 @@ onEachBackend(() => {
       await expectNoLeak(async () => {
         const asked = question();
         const answer = await Promise.resolve()
-          .then(() => guided(network, { scale: 2, empty })(...asked))
+          .then(() => lead(network, { scale: 2, empty })(...asked))
+          .then(({ prediction }) => prediction)
           .catch((error: unknown) => {
             expect(what).toMatch(/fails|too few/);
             expect(error).toBeInstanceOf(Error);
@@ -214,7 +248,7 @@ onEachBackend(() => {
 
   test('without a condition, or one that has what is hidden, there is nothing to guide to, and it says so', () => {
     tf.tidy(() => {
-      const network = guided(mixing, { scale: 1, empty: withoutLabel() });
+      const network = lead(mixing, { scale: 1, empty: withoutLabel() });
       const [xt, told, { image }] = question();
       expect(() => network(xt, told)).toThrow(TypeError);
       expect(() => network(xt, told)).toThrow('condition is missing, and guidance needs one to guide to');
@@ -226,7 +260,7 @@ onEachBackend(() => {
   test('in a run of a sampler a missing condition is said, and nothing is left', async () => {
     const empty = { factor: tf.tensor1d([0.5]) };
     const plain = skewed.process(linear({ steps: 50 }), vPrediction);
-    const steered = { ...plain, denoiser: guided(plain.denoiser, { scale: 1, empty }) };
+    const steered = guided(plain, { scale: 1, empty });
     const start = toTensor(NOISE, SHAPE);
     const before = tf.memory().numTensors;
     await expect(finish(ddim()(steered, start))).rejects.toThrow('condition is missing');
@@ -238,8 +272,10 @@ onEachBackend(() => {
 test('a scale that is not finite and an empty condition that hides nothing are refused', () => {
   const empty = { label: tf.tensor1d([NONE], 'int32') };
   for (const scale of [Number.NaN, Number.POSITIVE_INFINITY])
-    expect(() => guided(mixing, { scale, empty })).toThrow(`scale must be a finite number, not ${scale}`);
-  expect(() => guided(mixing, { scale: 1, empty: {} })).toThrow(
+    expect(() => guided(saying(mixing), { scale, empty })).toThrow(
+      `scale must be a finite number, not ${scale}`,
+    );
+  expect(() => guided(saying(mixing), { scale: 1, empty: {} })).toThrow(
     'empty must hold what is told without a condition',
   );
   empty.label.dispose();
