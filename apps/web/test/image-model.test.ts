@@ -27,6 +27,9 @@ describe('a file of weights that a visitor opens', () => {
     expect(await ofModel({ sample_size: [65536, 65536] })).toContain(
       'The images have 65536×65536×1 numbers, too many for a browser tab.',
     );
+    expect(await ofModel({ in_channels: 2, condition_channels: 1 })).toContain(
+      'model.condition_channels is set, but nothing here tells a network an image.',
+    );
     expect(await ofModel({ sample_size: null })).toContain('model.sample_size is null');
     expect(await ofModel({ in_channels: 3 })).toContain(
       'The weights: "conv_in.weight" must have shape [3,3,3,16], not [3,3,1,16]',

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { oneOfThese } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
-import { disposeParams } from '@diffusion-ts/tensor';
+import { disposeParams, rng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
 import { isDiffusers } from '../diffusers.js';
@@ -15,6 +15,7 @@ import { readFingerprint } from '../run/fingerprint.js';
 import { replaceFile } from '../run/replace-file.js';
 import { type Cell, compareRun, type Job } from '../runs/compare-run.js';
 import { openModel } from '../runs/open-model.js';
+import { ofTestImages, toldRows } from '../runs/told-images.js';
 import { labelOf } from './class-name.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
@@ -95,13 +96,15 @@ async function compareAction(folder: string, options: CompareCommandOptions): Pr
     const jobs = jobsOf(options);
     // Whatever cannot be is refused before the first is drawn.
     for (const job of jobs) built.sampler({ ...settings, ...job });
+    const told = built.network.image && (await ofTestImages(config, options.seeds, label));
     const cells = await compareRun({
       built,
       params,
       settings,
       jobs,
       seeds: options.seeds,
-      label: (i) => label ?? options.seeds[i]! % (built.network.classes ?? 1),
+      label: (i) => label ?? told?.labels?.[i] ?? options.seeds[i]! % (built.network.classes ?? 1),
+      image: told && toldRows(config, told, rng(0), 0).image,
       signal: interrupt.signal,
       onProgress: (done) => bar.update(Math.floor(100 * done), ''),
     });

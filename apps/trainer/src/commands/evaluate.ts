@@ -57,7 +57,7 @@ export const evaluateCommand: Command = new Command('evaluate')
   )
   .option(
     '--unconditional',
-    'bound p(x), telling the network of no class (default: p(x | class), if it knows classes)',
+    'bound p(x), telling the network of no class and no image (default: p(x | class, image), if it is told any)',
   )
   .option('--json', 'print everything as JSON')
   .addOption(backendOption())

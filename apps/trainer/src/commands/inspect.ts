@@ -64,9 +64,12 @@ function ofData(data: Fingerprint | undefined): string[] {
 function ofConfig(config: RunConfig): string[] {
   const built = build(config);
   const { network } = built;
-  const classes = network.classes === undefined ? 'unconditional' : `${network.classes} classes`;
+  const told = [
+    ...(network.classes === undefined ? [] : [`${network.classes} classes`]),
+    ...(network.image === undefined ? [] : [`told an image of ${network.image.join('×')}`]),
+  ];
   return [
-    `Model     ${config.model._class_name} for ${config.data.kind}, ${network.shape.join('×')}, ${classes}: ${countOf(network.shapes).toLocaleString('en')} parameters`,
+    `Model     ${config.model._class_name} for ${config.data.kind}, ${network.shape.join('×')}, ${told.join(', ') || 'unconditional'}: ${countOf(network.shapes).toLocaleString('en')} parameters`,
     ...blocks(network.shapes),
     '',
     ...ofProcess(config, built),

@@ -13,6 +13,7 @@ import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
+import { besideTold, checkTelling, type ToldImages, toldImages, toldRows } from '../runs/told-images.js';
 import { labelOf } from './class-name.js';
 import { backendOption, numberFrom, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
@@ -22,6 +23,8 @@ interface SampleOptions
   seed: number;
   seeds?: number[];
   class?: string;
+  condition?: string;
+  conditionNoise?: number;
   batch?: number;
   out: string;
   npz?: true;
@@ -58,6 +61,15 @@ export const sampleCommand: Command = new Command('sample')
     'classifier-free guidance: 0 is none, more is clearer and less varied',
     numberFrom(-1),
   )
+  .option(
+    '--condition <image or run>',
+    'of a run that is told images: a picture, or a run whose samples are told; default: test images',
+  )
+  .option(
+    '--condition-noise <sigma>',
+    'with it: noise added to what is told, up to what the run learned of; default 0',
+    numberFrom(0),
+  )
   .option('--batch <n>', 'samples at a time: a matter of speed and memory alone', wholeNumber(1))
   .option(
     '--out <file.png or folder>',
@@ -79,7 +91,8 @@ Examples:
   $ diffusion sample runs/mnist --sampler dpm-solver++ --steps 15
   $ diffusion sample runs/pets --class cat
   $ diffusion sample runs/mnist --seeds 0-63,100 --out digits --npz
-  $ diffusion sample runs/mnist --gif reverse.gif`,
+  $ diffusion sample runs/mnist --gif reverse.gif
+  $ diffusion sample runs/mnist-superres --condition runs/mnist-7 --condition-noise 0.1`,
   )
   .action(sampleAction);
 
@@ -115,18 +128,28 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   const names = readFingerprint(folder)?.classes ?? [];
   const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
   const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
-  const labels = (i: number): number => label ?? seeds[i]! % (built.network.classes ?? 1);
+  checkTelling(options, config);
+  let told: ToldImages | undefined;
+  const labels = (i: number): number =>
+    label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
   const every = options.every ?? Math.max(1, Math.round(steps / 50));
 
   const interrupt = interruptible(() => {});
   const bar = progress('sample', 0, settings.count);
   try {
+    const source = options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng));
+    if (built.network.image !== undefined) {
+      const first = { rng: source, label: labels, signal: interrupt.signal };
+      told = await toldImages(options, { config, built, numbers: seeds, only: label, first });
+    }
+    const rows = told && toldRows(config, told, source, options.conditionNoise ?? 0);
     const { samples, frames } = await sampleRun({
       built,
       params,
       settings,
-      rng: options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng)),
+      rng: source,
+      image: rows?.image,
       label: labels,
       ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
@@ -136,8 +159,11 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     bar.stop();
     const shown = { data: config.data, shape: built.network.shape };
     const columns = columnsOf(built.network, settings.count, label === undefined && !options.seeds);
-    if (!each) await writePicture(options.out, samples, shown, columns);
-    else if (built.network.isImage) await writeEach(options.out, samples, shown, seeds);
+    if (!each) {
+      const of = told && (await besideTold(samples, told, rows!, shown));
+      await writePicture(options.out, of?.values ?? samples, shown, columns * (of?.each ?? 1));
+    }
+    if (each && built.network.isImage) await writeEach(options.out, samples, shown, seeds);
     if (options.npz) {
       await writeNumbers(options.out, samples, shown, {
         seeds: Float64Array.from(seeds),

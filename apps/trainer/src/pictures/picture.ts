@@ -22,17 +22,20 @@ export async function picture(values: Float32Array, shown: Shown, columns: numbe
 /** Moments of a process side by side, each `[count, …shape]`: an image a row, or a cloud a moment. */
 export async function strip(moments: readonly Float32Array[], shown: Shown): Promise<Raster> {
   if (isPoints(shown.data)) return rasterize(await scatterOf(moments));
-  const size = sizeOf(shown.shape);
-  const count = moments[0]!.length / size;
-  const values = new Float32Array(count * moments.length * size);
-  moments.forEach((moment, column) => {
+  return picture(sideBySide(moments, shown), shown, moments.length);
+}
+
+/** The first example of each, then the second of each, and so on: of `[count, …shape]` each, one after the other. */
+export function sideBySide(parts: readonly Float32Array[], { shape }: Shown): Float32Array {
+  const size = sizeOf(shape);
+  const count = parts[0]!.length / size;
+  const values = new Float32Array(count * parts.length * size);
+  parts.forEach((part, column) => {
     for (let row = 0; row < count; row++) {
-      values.set(moment.subarray(row * size, (row + 1) * size), (row * moments.length + column) * size);
+      values.set(part.subarray(row * size, (row + 1) * size), (row * parts.length + column) * size);
     }
   });
-  return shown.data.kind === 'names'
-    ? rasterize(text(spelled(values, shown), moments.length))
-    : sheet(await imagesOf(values, shown), moments.length);
+  return values;
 }
 
 /** The names that samples are. */

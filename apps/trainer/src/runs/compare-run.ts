@@ -3,7 +3,7 @@ import type { Built, RunConfig } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { type Params, rng, stackedRng } from '@diffusion-ts/tensor';
-import { drawOf } from './sample-run.js';
+import { drawOf, type SampleRunOptions } from './sample-run.js';
 
 /** A sampler in so many steps; one that finds its own has none. */
 export interface Job {
@@ -29,6 +29,7 @@ export interface CompareOptions {
   readonly jobs: readonly Job[];
   readonly seeds: readonly number[];
   readonly label?: ((i: number) => number) | undefined;
+  readonly image?: SampleRunOptions['image'];
   readonly signal?: AbortSignal;
   /** Called with the share of the work that is done, in 0 … 1. */
   readonly onProgress?: (done: number) => void;
@@ -45,7 +46,7 @@ const ADAPTIVE = 60;
  * afresh in every step converges to no sample.
  */
 export async function compareRun(options: CompareOptions): Promise<Cell[]> {
-  const { built, params, settings, jobs, seeds, label, signal, onProgress } = options;
+  const { built, params, settings, jobs, seeds, label, image, signal, onProgress } = options;
   const process = built.process(params, settings.guidance);
   const most = Math.min(built.forward.schedule.steps ?? CONVERGED, CONVERGED);
   const targets = new Set(jobs.map(({ sampler }) => targetOf(sampler)).filter((name) => name !== undefined));
@@ -62,6 +63,7 @@ export async function compareRun(options: CompareOptions): Promise<Cell[]> {
       settings: { ...settings, eta: 0, sampler: job.sampler, steps: job.steps ?? most, count: seeds.length },
       rng: stackedRng(seeds.map(rng)),
       label,
+      image,
       ...(signal && { signal }),
       onStep: (done) => onProgress?.((before + done * workOf(job)) / work),
     });

@@ -16,6 +16,8 @@ export interface DrawOptions<D extends Distribution = Gaussian> {
   readonly rng: Rng;
   /** The class of sample i, if the network is told one. */
   readonly label?: ((i: number) => number) | undefined;
+  /** The rows of the images that samples `first` … are told of, if the network is told any; drawing frees them. */
+  readonly image?: ((first: number, rows: number) => tf.Tensor) | undefined;
   /** Whether x_t of a step is kept, by the step's number and how many there are; by default none is. */
   readonly keep?: (index: number, total: number) => boolean;
   readonly signal?: AbortSignal;
@@ -35,22 +37,25 @@ export async function draw<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
   options: DrawOptions<D>,
 ): Promise<Drawn> {
-  const { sampler, shape, count, batch, rng, label, keep, signal, onStep } = options;
+  const { sampler, shape, count, batch, rng, label, image, keep, signal, onStep } = options;
   const size = shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * size);
   const frames: Float32Array[] = [];
 
   await inParts(count, batch, async (first, rows) => {
     const xT = latent(reverse.forward, rng.fork('xT').rows(first), [rows, ...shape]);
-    const condition = label && {
-      label: tf.tensor1d(
-        Array.from({ length: rows }, (_, i) => label(first + i)),
-        'int32',
-      ),
+    const condition = {
+      ...(label && {
+        label: tf.tensor1d(
+          Array.from({ length: rows }, (_, i) => label(first + i)),
+          'int32',
+        ),
+      }),
+      ...(image && { image: image(first, rows) }),
     };
     const steps = sampler(reverse, xT, {
       rng: rng.fork('steps').rows(first),
-      ...(condition && { condition }),
+      ...((label || image) && { condition }),
       ...(signal && { signal }),
     });
     try {
@@ -65,7 +70,7 @@ export async function draw<D extends Distribution = Gaussian>(
       samples.set((await last.data()) as Float32Array, first * size);
       last.dispose();
     } finally {
-      tf.dispose([xT, condition ?? {}]);
+      tf.dispose([xT, condition]);
     }
   });
   if (keep !== undefined) frames.push(samples);

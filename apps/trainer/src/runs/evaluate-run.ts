@@ -1,6 +1,13 @@
 import { type Batch, type Dataset, disposeBatch } from '@diffusion-ts/datasets';
 import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
-import { type Built, emptyCondition, nullBits, type RunConfig } from '@diffusion-ts/recipes';
+import {
+  type Built,
+  emptyCondition,
+  learnsWithout,
+  type Network,
+  nullBits,
+  type RunConfig,
+} from '@diffusion-ts/recipes';
 import {
   type GaussianReverseProcess,
   type ReverseProcess,
@@ -116,7 +123,7 @@ function told(
   const dimensions = network.shape.reduce((product, n) => product * n, 1);
   return {
     ...estimate,
-    bounds: network.classes === undefined || unconditional ? 'p(x)' : 'p(x | class)',
+    bounds: unconditional ? 'p(x)' : boundOf(network),
     dimensions,
     boundBits: -bitsPerDim * dimensions,
     boundBitsStandardError: standardError * dimensions,
@@ -130,6 +137,12 @@ function told(
       return { t, bitsPerDim, x0Error, epsilonError: (alpha / sigma) * x0Error };
     }),
   };
+}
+
+/** What the bound of a network is one of: the data, given what it is told of them. */
+function boundOf({ classes, image }: Network): string {
+  const told = [...(classes === undefined ? [] : ['class']), ...(image === undefined ? [] : ['image'])];
+  return told.length === 0 ? 'p(x)' : `p(x | ${told.join(', ')})`;
 }
 
 /** What a bound on latents makes of the images that they stand for. */
@@ -199,9 +212,9 @@ function checkData({ built: { network }, dataset, unconditional = false }: Evalu
       `The model knows ${classes} classes, but the data ${dataset.classes === undefined ? 'have no labels' : `have ${dataset.classes.length}`}.`,
     );
   }
-  if (unconditional && classes !== undefined && network.nullLabel === undefined) {
+  if (unconditional && (classes ?? network.image) !== undefined && !learnsWithout(network)) {
     throw new Refusal(
-      '--unconditional needs a model that learned some of the examples without their class (training.labelDropout); this one did not.',
+      '--unconditional needs a model that learned some of the examples without their class or image (training.labelDropout); this one did not.',
       { exitCode: 2 },
     );
   }

@@ -15,7 +15,9 @@ import { replaceFile } from '../run/replace-file.js';
 import { sheetFile } from '../run/sheets.js';
 import { latestWeights } from '../run/weights.js';
 import { openData } from './open-data.js';
-import { sampleRun, watchingSheet } from './sample-run.js';
+import { sampleRun } from './sample-run.js';
+import { ofTestImages, toldRows } from './told-images.js';
+import { watchingSheet } from './watching-sheet.js';
 
 const MOMENTS = 8;
 const IMAGES = 6;
@@ -65,11 +67,14 @@ async function writeProcess(
     }
   });
   await orSay('picture of the reverse process', signal, async () => {
+    const source = rng(config.training.seed);
+    const told = built.network.image && (await ofTestImages(config, [...Array(count).keys()]));
     const { frames } = await sampleRun({
       built,
       params,
       settings: { ...config.sampling, count },
-      rng: rng(config.training.seed),
+      rng: source,
+      ...(told && toldRows(config, told, source, 0)),
       keep: isMoment,
       signal,
     });

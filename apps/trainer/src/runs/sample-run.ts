@@ -1,26 +1,11 @@
 import type { Distribution } from '@diffusion-ts/forward-process';
 import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
-import { type Params, type Rng, rng } from '@diffusion-ts/tensor';
+import type { Params, Rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
-import { picture } from '../pictures/picture.js';
-import type { Raster } from '../pictures/raster.js';
 import { sheetSize } from '../pictures/sheet.js';
-import { type Drawn, draw } from './draw.js';
+import { type Drawn, type DrawOptions, draw } from './draw.js';
 import { partOf } from './parts.js';
-
-/** The sheet that a run is watched by: always from the same noise. */
-export async function watchingSheet(
-  built: Built,
-  params: Params,
-  { data, sampling, training }: RunConfig,
-  signal: AbortSignal,
-): Promise<Raster> {
-  const { network } = built;
-  const source = rng(training.seed);
-  const { samples } = await sampleRun({ built, params, settings: sampling, rng: source, signal });
-  return picture(samples, { data, shape: network.shape }, columnsOf(network, sampling.count));
-}
 
 // What sharp makes a picture of at most, and as many points as a set of them may have.
 const MOST_PIXELS = 0x3fff ** 2;
@@ -35,7 +20,10 @@ export function checkCount(network: Network, count: number, setting: string): vo
       { exitCode: 2 },
     );
   }
-  const { width, height } = sheetSize(count, network.shape, columnsOf(network, count));
+  // A sample of a network that is told an image stands between that and the original.
+  const each = network.image === undefined ? 1 : 3;
+  const columns = each * columnsOf(network, count);
+  const { width, height } = sheetSize(each * count, network.shape, columns);
   if (width * height <= MOST_PIXELS) return;
   throw new Refusal(
     `${setting} is ${count}: expected fewer, since one picture holds them all, and of ${width}×${height} pixels there is none.`,
@@ -51,6 +39,8 @@ export interface SampleRunOptions {
   readonly rng: Rng;
   /** The class of sample i; by default the classes take turns, so that each has a column of a sheet. */
   readonly label?: ((i: number) => number) | undefined;
+  /** The images that a network is told, where it is told any: the rows of samples `first` … . */
+  readonly image?: DrawOptions['image'];
   readonly keep?: (index: number, total: number) => boolean;
   readonly batch?: number;
   readonly signal?: AbortSignal;
@@ -87,11 +77,18 @@ export async function drawOf(
 }
 
 /**
- * Columns of a sheet: one for each class where the classes take turns and come out even, otherwise as many as make the
- * sheet full and nearly square, if any do.
+ * Columns of a sheet: one for each class where the classes take turns, as those of test images do not, and come out even,
+ * otherwise as many as make the sheet full and nearly square, if any do.
  */
-export function columnsOf({ classes }: Network, count: number, inTurns = true): number {
-  if (classes !== undefined && inTurns && classes > 1 && classes <= 16 && count % classes === 0)
+export function columnsOf({ classes, image }: Network, count: number, inTurns = true): number {
+  if (
+    classes !== undefined &&
+    image === undefined &&
+    inTurns &&
+    classes > 1 &&
+    classes <= 16 &&
+    count % classes === 0
+  )
     return classes;
   const square = Math.ceil(Math.sqrt(count));
   for (let columns = square; columns <= 2 * square; columns++) if (count % columns === 0) return columns;

@@ -29,7 +29,7 @@ import { appendMetrics, truncateMetrics } from '../run/metrics.js';
 import { replaceFile } from '../run/replace-file.js';
 import { sampleSheets, sheetFile } from '../run/sheets.js';
 import { type EventWriter, eventWriter } from '../run/tensorboard.js';
-import { watchingSheet } from './sample-run.js';
+import { watchingSheet } from './watching-sheet.js';
 
 export interface TrainRunOptions {
   /** The folder of the run, which has its config.json. */
