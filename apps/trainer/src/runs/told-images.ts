@@ -224,7 +224,7 @@ export function toldRows(
   const image = (first: number, rows: number): tf.Tensor =>
     tf.tidy(() => {
       const values = kept.subarray(first * size, (first + rows) * size);
-      const of = tf.tensor(values, [rows, ...keptShape] as number[]) as tf.Tensor4D;
+      const of = tf.tensor4d(values, [rows, ...keptShape] as [number, number, number, number]);
       const noise = { level, rng: rng.fork('condition').rows(first) };
       return conditionImage(degradation, of, condition.noise > 0 ? noise : undefined);
     });
