@@ -1,4 +1,4 @@
-import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
+import { isPureNoise, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
 import { lagrange } from './lagrange.js';
 import { orderAt } from './order-at.js';
 import type { Sampler } from './sampler.js';
@@ -36,7 +36,7 @@ export function deis({ times, order = 2 }: DeisOptions = {}): Sampler {
 /** The integral against d(σ/α) of the polynomial in λ that is 1 at one of the earlier levels, and 0 at `from` and the others. */
 export function deisFactors(to: NoiseLevel, from: NoiseLevel, past: readonly NoiseLevel[]): number[] {
   const lambda = ({ logSnr }: NoiseLevel): number => (logSnr - from.logSnr) / 2;
-  const finite = past.filter(({ alpha }) => alpha > 0);
+  const finite = past.filter((level) => !isPureNoise(level));
   const nodes = [0, ...finite.map(lambda)];
   // dρ = −ρ dλ with ρ = σ/α = ρ_t e^{−(λ − λ_t)}.
   const rho = from.sigma / from.alpha;

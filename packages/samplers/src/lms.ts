@@ -1,4 +1,4 @@
-import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
+import { isPureNoise, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
 import { lagrange } from './lagrange.js';
 import type { Sampler } from './sampler.js';
 import { slopeStep } from './slopes.js';
@@ -40,7 +40,7 @@ export function lms({ times, order = 4 }: LmsOptions = {}): Sampler {
 export function lmsFactors(to: NoiseLevel, from: NoiseLevel, past: readonly NoiseLevel[]): number[] {
   const rho = ({ alpha, sigma }: NoiseLevel): number => sigma / alpha;
   const h = rho(to) - rho(from);
-  const finite = past.filter(({ alpha }) => alpha > 0);
+  const finite = past.filter((level) => !isPureNoise(level));
   const nodes = [0, ...finite.map((level) => (rho(level) - rho(from)) / h)];
   // ∫ u^k du from 0 to 1.
   const moments = nodes.map((_, k) => 1 / (k + 1));

@@ -1,4 +1,4 @@
-import type { Times } from '@diffusion-ts/schedules';
+import { isPureNoise, type Times } from '@diffusion-ts/schedules';
 import { axpby } from '@diffusion-ts/tensor';
 import { firstOrderStep } from './first-order.js';
 import type { Sampler } from './sampler.js';
@@ -39,7 +39,7 @@ export function pndm({ times }: PndmOptions = {}): Sampler {
         );
       }
       const ddim = own(() => firstOrderStep(step));
-      if (to.sigma === 0 || from.alpha === 0) return ddim;
+      if (to.sigma === 0 || isPureNoise(from)) return ddim;
       // On the way ε̂ changes by −α_s/σ_s (x̂_0 at its end − x̂_0).
       const change = await x0At(ddim, to).then((there) => own(() => axpby(1, there, -1, x0)));
       const ratio = (from.sigma * to.alpha) / (from.alpha * to.sigma);

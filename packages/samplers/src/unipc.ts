@@ -1,4 +1,4 @@
-import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
+import { isPureNoise, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
 import * as tf from '@tensorflow/tfjs-core';
 import { firstOrderStep } from './first-order.js';
 import { lagrange } from './lagrange.js';
@@ -74,20 +74,21 @@ function moved(here: Seen, others: readonly Seen[], factors: readonly number[]):
   return tf.addN([tf.zerosLike(here.x0), ...terms]);
 }
 
-/** −α_s B(−h) ρ_k/r_k, the factor of each D_k; 0 where r_k or h is infinite, and one knows nothing of the slope. */
+/** −α_s B(−h) ρ_k/r_k, the factor of each D_k; 0 for pure noise, and from there, where distances tell nothing. */
 function factors(
   from: NoiseLevel,
   to: NoiseLevel,
   others: readonly Seen[],
   b: (h: number) => number,
 ): number[] {
+  if (to.sigma === 0 || isPureNoise(from)) return others.map(() => 0);
   const h = (to.logSnr - from.logSnr) / 2;
-  const r = others.map(({ level }) => (level.logSnr - from.logSnr) / 2 / h);
-  if (!Number.isFinite(h)) return r.map(() => 0);
-  const finite = r.filter(Number.isFinite);
+  const finite = others.filter(({ level }) => !isPureNoise(level));
+  const r = finite.map(({ level }) => (level.logSnr - from.logSnr) / 2 / h);
   // The paper takes ½ for one unknown, which is the solution to the order that counts.
-  const rho = finite.length === 1 ? [0.5] : lagrange(finite, moments(-h, b(-h), finite.length));
-  return r.map((one) => (Number.isFinite(one) ? (-to.alpha * b(-h) * rho[finite.indexOf(one)]!) / one : 0));
+  const rho = r.length === 1 ? [0.5] : lagrange(r, moments(-h, b(-h), r.length));
+  const found = new Map(finite.map((one, k) => [one, (-to.alpha * b(-h) * rho[k]!) / r[k]!]));
+  return others.map((one) => found.get(one) ?? 0);
 }
 
 /** i! z φ_{i+1}(z)/B, i = 1, 2 …, where φ_1(z) = (e^z − 1)/z and φ_{i+1}(z) = (φ_i(z) − 1/i!)/z. */

@@ -1,7 +1,21 @@
 import type { Times } from '@diffusion-ts/schedules';
 import { axpby } from '@diffusion-ts/tensor';
 import { onEachBackend } from '@diffusion-ts/testing';
-import { ancestral, ddim, dpmSolverPlusPlus, fromSolver, heun, type Sampler } from '../src/index.js';
+import {
+  ancestral,
+  ddim,
+  deis,
+  dpm2,
+  dpmSolverPlusPlus,
+  dpmSolverPlusPlus2S,
+  euler,
+  fromSolver,
+  heun,
+  lms,
+  pndm,
+  type Sampler,
+  unipc,
+} from '../src/index.js';
 import { behaves, computes, type Subject } from './conformance.js';
 
 /** A solver as a stranger writes one, that steps by itself and looks back. */
@@ -21,7 +35,15 @@ const subjects: readonly Subject[] = [
   { name: 'ancestral', make: (times) => ancestral({ times }), draws: true, error: 0.2 },
   { name: 'DDIM', make: (times) => ddim({ times }), error: 0.25 },
   { name: 'DDIM with η = 1', make: (times) => ddim({ times, eta: 1 }), draws: true, error: 0.2 },
-  { name: 'Heun', make: (times) => heun({ times }), error: 0.03 },
+  { name: 'Euler', make: (times) => euler({ times }), error: 0.25 },
+  { name: 'Heun', make: (times) => heun({ times }), error: 0.03, thirdStep: 5 },
+  { name: 'DPM2', make: (times) => dpm2({ times }), error: 0.03, thirdStep: 5 },
+  { name: 'DPM-Solver++ 2S', make: (times) => dpmSolverPlusPlus2S({ times }), error: 0.03, thirdStep: 5 },
+  { name: 'LMS', make: (times) => lms({ times }), error: 0.03 },
+  { name: 'PNDM', make: (times) => pndm({ times }), error: 0.03, thirdStep: 4 },
+  { name: 'DEIS', make: (times) => deis({ times }), error: 0.03 },
+  { name: 'UniPC', make: (times) => unipc({ times }), error: 0.03 },
+  { name: 'UniPC of order 3', make: (times) => unipc({ times, order: 3 }), error: 0.03 },
   { name: 'DPM-Solver++ of order 1', make: (times) => dpmSolverPlusPlus({ times, order: 1 }), error: 0.25 },
   { name: 'DPM-Solver++ of order 2', make: (times) => dpmSolverPlusPlus({ times, order: 2 }), error: 0.04 },
   { name: 'DPM-Solver++ of order 3', make: (times) => dpmSolverPlusPlus({ times, order: 3 }), error: 0.03 },

@@ -49,6 +49,8 @@ export interface Subject {
   readonly draws?: boolean;
   /** How far from the flow's end it may be after 60 steps; of one that draws, how wrong its variances, in parts of the data's. */
   readonly error: number;
+  /** Which evaluation of the network is the first of the third step; default the third. */
+  readonly thirdStep?: number;
 }
 
 const zeroSnr = rescaleToZeroTerminalSnr(cosine({ steps: 100 }));
@@ -114,7 +116,7 @@ export function computes({ name, make, draws = false, error }: Subject): void {
 }
 
 /** Declares the tests that hold on one backend if on any. */
-export function behaves({ name, make, draws = false, error }: Subject): void {
+export function behaves({ name, make, draws = false, error, thirdStep = 3 }: Subject): void {
   describe(name, () => {
     for (const [where, schedule, predicts, list] of draws ? ENDS : []) {
       test(`on ${where}, exact data end as the data are spread`, async () => {
@@ -222,7 +224,7 @@ export function behaves({ name, make, draws = false, error }: Subject): void {
         const denoiser = wrap((...question) => {
           asked += 1;
           // While the third step is under way, so that it is still finished and shown.
-          if (asked === (name.startsWith('Heun') ? 5 : 3)) controller.abort(reason);
+          if (asked === thirdStep) controller.abort(reason);
           return reverse.denoiser(...question);
         });
         const process = { ...reverse, denoiser };
@@ -337,7 +339,7 @@ const atOnce = (denoiser: Denoiser): Denoiser => denoiser;
 const KNOWN = [0.25, Number.NaN, Number.NaN, -0.75];
 
 function expectKnown(row: readonly number[]): void {
-  expectAllClose([row[0]!, row[3]!], [0.25, -0.75], { relative: 1e-6 });
+  expectAllClose([row[0]!, row[3]!], [0.25, -0.75], { relative: 5e-6 });
   expect(Math.abs(row[1]! - 0.25)).toBeGreaterThan(1e-3);
 }
 

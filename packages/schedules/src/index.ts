@@ -5,6 +5,7 @@ export { cosine } from './cosine.js';
 export { fromAlphaBars } from './from-alpha-bars.js';
 export { fromBetas } from './from-betas.js';
 export { fromGammas } from './from-gammas.js';
+export { isPureNoise } from './level.js';
 export { linear } from './linear.js';
 export { quadratic } from './quadratic.js';
 export { rectified } from './rectified.js';

@@ -1,6 +1,14 @@
 import { said } from './check.js';
 import type { NoiseLevel, NoiseSchedule } from './schedule.js';
 
+/** A log-SNR below which the signal is lost in float32: σ/α = 2²³. */
+export const PURE_NOISE: number = -2 * 23 * Math.LN2;
+
+/** Whether nothing is left of the data: log-SNR −∞, or so low that float32 cannot tell it from that. */
+export function isPureNoise({ logSnr }: Pick<NoiseLevel, 'logSnr'>): boolean {
+  return logSnr < PURE_NOISE;
+}
+
 /** The data themselves. */
 export function dataLevel(t: number): NoiseLevel {
   return { t, alpha: 1, sigma: 0, logSnr: Number.POSITIVE_INFINITY };

@@ -1,4 +1,5 @@
 import { checkCount, checkList, checkPositive } from './check.js';
+import { isPureNoise, PURE_NOISE } from './level.js';
 import type { NoiseSchedule } from './schedule.js';
 import { spaced } from './spaced.js';
 
@@ -225,9 +226,6 @@ export function logSnrSpaced(n: number): Times {
     );
 }
 
-// A smaller ratio of signal to noise is lost in float32.
-const PURE_NOISE = -2 * 23 * Math.LN2;
-
 /** n levels evenly spaced in a function of the log-SNR, between the two given or those of the schedule. */
 function spacedBy(
   schedule: NoiseSchedule,
@@ -238,8 +236,9 @@ function spacedBy(
 ): Float64Array {
   const { end, least } = schedule;
   const cleanest = schedule.level(least).logSnr;
-  const noisiest = schedule.level(end).logSnr;
-  const beyond = from === undefined && noisiest < PURE_NOISE;
+  const last = schedule.level(end);
+  const noisiest = last.logSnr;
+  const beyond = from === undefined && isPureNoise(last);
   const high = to ?? cleanest;
   // Of a schedule that ends beyond every finite level, as far below 0 as its least noise is above it.
   const low = from ?? (beyond ? Math.max(PURE_NOISE, Math.min(-cleanest, cleanest - 1)) : noisiest);
