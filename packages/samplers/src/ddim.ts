@@ -1,6 +1,7 @@
 import { between, type NoiseLevel, type Times } from '@diffusion-ts/schedules';
 import { axpby } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
+import { ancestralStep } from './ancestral-step.js';
+import { firstOrderStep } from './first-order.js';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
 
@@ -27,30 +28,23 @@ export function ddim({ times, eta = 0 }: DdimOptions = {}): Sampler {
     throw new RangeError(`eta must be a finite number from 0 up, not ${eta}`);
   return fromSolver(
     ({ x, x0, from, to, rng }) => {
-      const { direction, sigma } = noiseOf(from, to, eta);
-      const ofX = direction / from.sigma;
-      const mean = axpby(ofX, x, to.alpha - from.alpha * ofX, x0);
-      return sigma === 0 ? mean : tf.add(mean, tf.mul(sigma, rng.normal(x.shape)));
+      const { down, up } = ancestralStep(from, to, eta);
+      const mean = firstOrderStep({ x, x0, from, to: { ...to, sigma: down } });
+      return up === 0 ? mean : axpby(1, mean, up, rng.normal(x.shape));
     },
     {
       times,
       draws: eta > 0,
-      check: (from, to) => {
-        noiseOf(from, to, eta);
-      },
+      check: (from, to) => checkStep(from, to, eta),
     },
   );
 }
 
-/** The factors of ε̂ and z in eq. 12. */
-function noiseOf(from: NoiseLevel, to: NoiseLevel, eta: number): { direction: number; sigma: number } {
+function checkStep(from: NoiseLevel, to: NoiseLevel, eta: number): void {
   const { variance } = between(to, from);
-  const rest = to.sigma ** 2 - eta ** 2 * variance;
   // At β = 1 and η = 1 nothing is left for ε̂; rounding must not turn that nothing into an error.
-  if (rest < -1e-12) {
-    throw new RangeError(
-      `eta is ${eta}, expected at most ${to.sigma / Math.sqrt(variance)} in the step from ${from.t} to ${to.t} of this schedule`,
-    );
-  }
-  return { direction: Math.sqrt(Math.max(rest, 0)), sigma: eta * Math.sqrt(variance) };
+  if (to.sigma ** 2 - eta ** 2 * variance >= -1e-12) return;
+  throw new RangeError(
+    `eta is ${eta}, expected at most ${to.sigma / Math.sqrt(variance)} in the step from ${from.t} to ${to.t} of this schedule`,
+  );
 }

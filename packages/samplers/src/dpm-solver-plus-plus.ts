@@ -1,6 +1,6 @@
-import type { NoiseLevel, Times } from '@diffusion-ts/schedules';
+import type { Times } from '@diffusion-ts/schedules';
 import * as tf from '@tensorflow/tfjs-core';
-import { firstOrder } from './first-order.js';
+import { multistep } from './multistep.js';
 import { orderAt } from './order-at.js';
 import type { Sampler } from './sampler.js';
 import { fromSolver } from './solver.js';
@@ -42,40 +42,10 @@ export function dpmSolverPlusPlus({
       const { x, x0, from, to, history } = step;
       const past = history.map(({ level }) => level);
       const low = orderAt(step, order);
-      const { ofX, ofX0 } = coefficients([to, from, ...past.slice(0, low - 1)], taylor);
+      const { ofX, ofX0 } = multistep([to, from, ...past.slice(0, low - 1)], { rate: 1, taylor });
       const seen = [x0, ...history.map((step) => step.x0)];
       return tf.addN([tf.mul(ofX, x), ...ofX0.map((c, k) => tf.mul(c, seen[k]!))]);
     },
     { times, remembers: order - 1 },
   );
-}
-
-/**
- * The factors of x and of the predictions of x_0, the newest first, in the step to the first of the levels from the second;
- * those after it are where the earlier predictions were made.
- */
-function coefficients(
-  [to, from, ...past]: readonly [NoiseLevel, NoiseLevel, ...NoiseLevel[]],
-  taylor: boolean,
-): { ofX: number; ofX0: readonly number[] } {
-  const lambda = ({ logSnr }: NoiseLevel): number => logSnr / 2;
-  const { ofX, ofX0: first } = firstOrder(from, to);
-  if (past.length === 0) return { ofX, ofX0: [first] };
-
-  // An earlier step from λ = −∞ is infinitely long: its difference has the weight h/∞ = 0.
-  const h = lambda(to) - lambda(from);
-  const h0 = lambda(from) - lambda(past[0]!);
-  if (past.length === 1) {
-    const slope = (first / 2) * (h / h0);
-    return { ofX, ofX0: [first + slope, -slope] };
-  }
-  // The quadratic through three predictions in Newton's form: `second` weighs its slope, `third` its curvature.
-  const h1 = lambda(past[0]!) - lambda(past[1]!);
-  const decay = Math.expm1(-h);
-  const second = to.alpha * (decay / h + 1);
-  const third = -to.alpha * ((decay + h) / h ** 2 - 0.5) * (taylor ? 2 : 1);
-  const curvature = (second * h0 + third * h) / (h0 + h1);
-  const newer = (second + curvature) * (h / h0);
-  const older = curvature * (h / h1);
-  return { ofX, ofX0: [first + newer, -newer - older, older] };
 }

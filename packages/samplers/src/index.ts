@@ -7,7 +7,10 @@ export { type DdimInversionOptions, ddimInversion } from './ddim-inversion.js';
 export { type DeisOptions, deis } from './deis.js';
 export { type DpmSolverPlusPlusOptions, dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
 export { type DpmSolverPlusPlus2SOptions, dpmSolverPlusPlus2S } from './dpm-solver-plus-plus-2s.js';
+export { type DpmSolverPlusPlus2SSdeOptions, dpmSolverPlusPlus2SSde } from './dpm-solver-plus-plus-2s-sde.js';
+export { type DpmSolverPlusPlusSdeOptions, dpmSolverPlusPlusSde } from './dpm-solver-plus-plus-sde.js';
 export { type Dpm2Options, dpm2 } from './dpm2.js';
+export { type Dpm2AncestralOptions, dpm2Ancestral } from './dpm2-ancestral.js';
 export {
   type Energy,
   type EnergyGuidanceOptions,
@@ -16,6 +19,7 @@ export {
   labelEnergy,
 } from './energy-guided.js';
 export { type EulerOptions, euler } from './euler.js';
+export { type EulerAncestralOptions, eulerAncestral } from './euler-ancestral.js';
 export { firstOrder, firstOrderStep } from './first-order.js';
 export type { Guidance } from './guidance.js';
 export { type GuidanceOptions, guided } from './guided.js';

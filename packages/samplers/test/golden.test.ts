@@ -30,7 +30,9 @@ import {
   ddim,
   deis,
   dpmSolverPlusPlus,
+  dpmSolverPlusPlusSde,
   euler,
+  eulerAncestral,
   heun,
   lms,
   pndm,
@@ -121,9 +123,8 @@ const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said
     reverse: exactProcess(schedule, predicts),
     scale: sigmaT,
   }),
-  // The first-order step with the posterior's variance is the posterior.
   'Euler ancestral, zero noise': (row, predicts) => ({
-    sampler: ancestral({ times: levels(row) }),
+    sampler: eulerAncestral({ times: levels(row) }),
     reverse: exactProcess(schedule, predicts),
     scale: sigmaT,
   }),
@@ -163,6 +164,10 @@ const SAMPLERS: Readonly<Record<string, (row: Row, predicts: Prediction) => Said
     sampler: pndm({ times: (on) => Float64Array.from([...new Set(timesteps), on.start]) }),
     reverse: exactProcess(endingAtFirstLevel, predicts),
   }),
+  'SDE-DPM-Solver++ 2M, zero noise': ({ timesteps }, predicts) => ({
+    sampler: dpmSolverPlusPlusSde({ times: times(timesteps) }),
+    reverse: exactProcess(schedule, predicts),
+  }),
   // diffusers tells the network the nearest whole time, while the levels are exact.
   'DPM-Solver++ 2M karras': ({ inference_steps, timesteps }, predicts) => {
     const rounding: Prediction = {
@@ -191,8 +196,8 @@ const FLOW: Readonly<Record<string, (times: Times) => Sampler>> = {
 const rows = golden<{ rows: Row[] }>('samplers').rows.filter(({ name }) => name in SAMPLERS);
 const { rows: flowRows } = golden<{ rows: Row[] }>('flow');
 
-test('the golden files have four rows of each of fourteen samplers, two of PNDM, and ten of flows', () => {
-  expect(rows.length).toBe(58);
+test('the golden files have four rows of each of fifteen samplers, two of PNDM, and ten of flows', () => {
+  expect(rows.length).toBe(62);
   expect(flowRows.map(({ name }) => name in FLOW)).toEqual(new Array(10).fill(true));
 });
 
