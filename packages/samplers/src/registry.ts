@@ -2,6 +2,10 @@ import type { Times } from '@diffusion-ts/schedules';
 import { ancestral } from './ancestral.js';
 import { ddim } from './ddim.js';
 import { dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
+import { dpmSolverPlusPlus2SSde } from './dpm-solver-plus-plus-2s-sde.js';
+import { dpmSolverPlusPlusSde } from './dpm-solver-plus-plus-sde.js';
+import { dpm2Ancestral } from './dpm2-ancestral.js';
+import { eulerAncestral } from './euler-ancestral.js';
 import { heun } from './heun.js';
 import type { Sampler } from './sampler.js';
 
@@ -9,10 +13,12 @@ import type { Sampler } from './sampler.js';
 export interface SamplerSettings {
   /** The times to visit; default every step of a discrete schedule. */
   readonly times?: Times;
-  /** Of DDIM: how much of the ancestral sampler's noise is added, default 0. */
+  /** How much of the ancestral sampler's noise is added: of DDIM default 0, of Euler and DPM2 ancestral 1. */
   readonly eta?: number;
   /** Of DPM-Solver++: how many predictions of x_0 a step rests on, default 2. */
   readonly order?: 1 | 2 | 3;
+  /** Of Heun: S_churn, how much noise is added before the steps to be taken away by them, default 0. */
+  readonly churn?: number;
 }
 
 /** A sampler as an app offers it. */
@@ -57,13 +63,29 @@ export const SAMPLERS: Readonly<Record<string, NamedSampler>> = {
     noise: 'none',
     make: ddim,
   },
+  'euler-ancestral': {
+    title: 'Euler ancestral',
+    note: 'Ancestral, with noise that stays the same when the steps become more.',
+    knows: ['eta'],
+    ofClasses: false,
+    noise: 'path',
+    make: eulerAncestral,
+  },
   heun: {
     title: 'Heun',
     note: 'The flow, each step corrected by a second look: two evaluations.',
-    knows: [],
+    knows: ['churn'],
     ofClasses: false,
     noise: 'none',
-    make: heun,
+    make: ({ churn = 0, ...settings }) => heun({ ...settings, churn: { amount: churn } }),
+  },
+  'dpm2-ancestral': {
+    title: 'DPM2 ancestral',
+    note: 'Ancestral, of second order: two evaluations.',
+    knows: ['eta'],
+    ofClasses: false,
+    noise: 'path',
+    make: dpm2Ancestral,
   },
   'dpm-solver++': {
     title: 'DPM-Solver++',
@@ -72,5 +94,21 @@ export const SAMPLERS: Readonly<Record<string, NamedSampler>> = {
     ofClasses: false,
     noise: 'none',
     make: dpmSolverPlusPlus,
+  },
+  'dpm-solver++-sde': {
+    title: 'SDE-DPM-Solver++',
+    note: 'As DPM-Solver++, with as much noise as the ancestral sampler.',
+    knows: ['order'],
+    ofClasses: false,
+    noise: 'path',
+    make: dpmSolverPlusPlusSde,
+  },
+  'dpm-solver++-2s-sde': {
+    title: 'SDE-DPM-Solver++ 2S',
+    note: 'The same by a look half-way through each step: two evaluations.',
+    knows: [],
+    ofClasses: false,
+    noise: 'path',
+    make: dpmSolverPlusPlus2SSde,
   },
 };
