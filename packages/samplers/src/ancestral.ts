@@ -1,7 +1,8 @@
 import type { Distribution, Gaussian } from '@diffusion-ts/forward-process';
 import type { Times } from '@diffusion-ts/schedules';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Sampler } from './sampler.js';
-import { fromSolver } from './solver.js';
+import { fromSolver, type SolverStep } from './solver.js';
 
 /** Where `ancestral` stops on its way. */
 export interface AncestralOptions {
@@ -17,11 +18,11 @@ export interface AncestralOptions {
  * @throws (when called) as `fromSolver` does.
  */
 export function ancestral<D extends Distribution = Gaussian>({ times }: AncestralOptions = {}): Sampler<D> {
-  return fromSolver<D>(
-    ({ evaluation, to, rng }) => {
-      const p = evaluation.to(to.t);
-      return to.sigma === 0 && !p.discrete ? p.mode() : p.sample(rng);
-    },
-    { times, draws: true },
-  );
+  return fromSolver<D>(ancestralStep, { times, draws: true });
+}
+
+/** A draw of p_θ(x_s | x_t), and its mode where a density ends. */
+export function ancestralStep<D extends Distribution>({ evaluation, to, rng }: SolverStep<D>): Tensor {
+  const p = evaluation.to(to.t);
+  return to.sigma === 0 && !p.discrete ? p.mode() : p.sample(rng);
 }

@@ -1,5 +1,6 @@
 export { type AncestralOptions, ancestral } from './ancestral.js';
 export { type AutoguidanceOptions, autoguided } from './autoguided.js';
+export { lerp, slerp } from './between-two.js';
 export { brownianTree } from './brownian-tree.js';
 export type { Churn } from './churn.js';
 export { type DdimOptions, ddim } from './ddim.js';
@@ -24,11 +25,14 @@ export { firstOrder, firstOrderStep } from './first-order.js';
 export type { Guidance } from './guidance.js';
 export { type GuidanceOptions, guided } from './guided.js';
 export { type HeunOptions, heun } from './heun.js';
+export { inpainted, type KnownPixels } from './inpainted.js';
 export { type LmsOptions, lms } from './lms.js';
 export { freshNoise, type Noise, type NoiseSource } from './noise.js';
 export { type PndmOptions, pndm } from './pndm.js';
 export { type NamedSampler, SAMPLERS, type SamplerSettings } from './registry.js';
+export { type RepaintOptions, repaint } from './repaint.js';
 export type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
+export { sdedit } from './sdedit.js';
 export {
   fromSolver,
   type Past,

@@ -87,13 +87,17 @@ export function fromSolver<D extends Distribution = Gaussian>(
     if (begins.some((level, i) => level !== levels[i]))
       reverse.checkTimes?.(Float64Array.from(begins, ({ t }) => t));
     for (let i = 1; i < levels.length; i++) check?.(begins[i - 1]!, levels[i]!);
-    if (needsRng && typeof options.rng?.normal !== 'function') {
-      throw new TypeError(
-        `options.rng is ${options.rng === undefined ? 'missing' : described(options.rng)}, and this sampler draws noise: give it one, such as rng(0)`,
-      );
-    }
+    if (needsRng) checkRng(options.rng);
     return walk(solver, reverse, xT, { levels, begins, spread: churn?.noise, noise, remembers }, options);
   };
+}
+
+/** @throws TypeError if there is no source of noise. */
+export function checkRng(rng: Rng | undefined): Rng {
+  if (typeof rng?.normal === 'function') return rng;
+  throw new TypeError(
+    `options.rng is ${rng === undefined ? 'missing' : described(rng)}, and this sampler draws noise: give it one, such as rng(0)`,
+  );
 }
 
 /**

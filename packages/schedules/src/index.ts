@@ -16,6 +16,7 @@ export {
   even,
   every,
   karras,
+  lastOf,
   leading,
   leadingToData,
   linspace,

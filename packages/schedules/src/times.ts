@@ -302,6 +302,19 @@ export function startingAt(t: number, list: Times): Times {
   };
 }
 
+/**
+ * The last steps of a list, a share of all of them in (0, 1], and at least one: where a sampler begins that does not start
+ * from noise. In steps and not in time, so that half of them is half of what there is to see, however the list is spread.
+ * @throws RangeError if the share is not above 0 and at most 1; when called, what the list throws.
+ */
+export function lastOf(share: number, list: Times): Times {
+  if (!(share > 0 && share <= 1)) throw new RangeError(`share must be above 0 and at most 1, not ${share}`);
+  return (schedule) => {
+    const times = list(schedule);
+    return times.slice(-1 - Math.max(1, Math.round(share * (times.length - 1))));
+  };
+}
+
 /** A list by the rule for T steps, or n equal ones where time is continuous. */
 function discrete(n: number, rule: (steps: number) => number[]): Times {
   return (schedule) => {

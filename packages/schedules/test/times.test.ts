@@ -5,6 +5,7 @@ import {
   even,
   every,
   karras,
+  lastOf,
   leading,
   leadingToData,
   linear,
@@ -224,6 +225,27 @@ describe('times', () => {
     for (const t of [100, -2, Number.NaN]) {
       expect(() => times([5, t])(linear({ steps: 100 }))).toThrow(
         new RangeError(`t is ${t}, expected a time of the schedule, -1 … 99`),
+      );
+    }
+  });
+});
+
+describe('lastOf', () => {
+  const schedule = linear({ steps: 1000 });
+
+  it('is the end of the list, in the share of its steps that is asked for, and one of them at least', () => {
+    expect([...lastOf(0.6, times([900, 500, 400, 90, 3]))(schedule)]).toEqual([400, 90, 3, -1]);
+    expect([...lastOf(0.5, karras({ steps: 4 }))(varianceExploding())]).toEqual([
+      ...karras({ steps: 4 })(varianceExploding()).slice(2),
+    ]);
+    expect([...lastOf(1, trailing(5))(schedule)]).toEqual([...trailing(5)(schedule)]);
+    expect([...lastOf(1e-3, trailing(5))(schedule)]).toEqual([199, -1]);
+  });
+
+  it('refuses no steps, and more than there are', () => {
+    for (const share of [0, -0.5, 1.01, Number.NaN]) {
+      expect(() => lastOf(share, trailing(5))).toThrow(
+        new RangeError(`share must be above 0 and at most 1, not ${share}`),
       );
     }
   });
