@@ -93,7 +93,7 @@ function modelFolder(folder: string): string {
 
 /** Writes a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` of diffusers load. */
 export async function writeDiffusers(folder: string, config: RunConfig, params: Params): Promise<void> {
-  const { model, ...rest } = config;
+  const { model, ...rest } = withoutUncertainty(config);
   if (model._class_name !== 'UNet2DModel') {
     throw new Refusal(
       `diffusers has no counterpart of this ${model._class_name}: only a UNet2DModel can be converted.`,
@@ -101,10 +101,17 @@ export async function writeDiffusers(folder: string, config: RunConfig, params: 
   }
   const scheduler = schedulerOf(config.process);
   try {
-    await writeDiffusersFolder(folder, model, params, { layouts: build(config).network.layouts });
+    const { shapes, layouts } = build({ model, ...rest }).network;
+    const own = Object.entries(params).filter(([name]) => Object.hasOwn(shapes, name));
+    await writeDiffusersFolder(folder, model, Object.fromEntries(own), { layouts });
     replaceFile(join(folder, SCHEDULER), `${JSON.stringify(scheduler, null, 2)}\n`);
     replaceFile(join(folder, OURS), `${JSON.stringify(rest, null, 2)}\n`);
   } catch (error) {
     throw new Refusal(`The folder ${folder} cannot be written: ${sentence(error)}.`, { cause: error });
   }
+}
+
+/** The same without the parameters that a loss learns beside the network, of which diffusers knows nothing. */
+function withoutUncertainty(config: RunConfig): RunConfig {
+  return config.loss.kind === 'simple' ? { ...config, loss: { ...config.loss, uncertainty: false } } : config;
 }

@@ -93,6 +93,16 @@ describe('a folder of diffusers', () => {
     disposeParams(opened.params);
   });
 
+  it('holds the network alone, and not the uncertainty that was learned with it', async () => {
+    const config = configOf({});
+    const opened = await readDiffusers(
+      await written({ ...config, loss: { ...config.loss, uncertainty: true } as RunConfig['loss'] }),
+    );
+    expect(Object.keys(opened.params).sort()).toEqual(Object.keys(params).sort());
+    expect(opened.config).toEqual(config);
+    disposeParams(opened.params);
+  });
+
   it.each([
     [{ schedule: { kind: 'rectified' }, predicts: 'flow' }, 'has no rectified schedule.'],
     [{ schedule: { kind: 'variance-exploding' }, predicts: 'edm' }, 'has no variance-exploding schedule.'],

@@ -1,10 +1,11 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
+import { uncertainty } from '@diffusion-ts/losses';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import type { Built } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { decoderOf } from './loss.js';
-import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
+import { decoderOf, isUncertain } from './loss.js';
+import { type DenoisingNetwork, denoisingNetworkOf, withParameters } from './network.js';
 import { checkGiven, forwardOf, reverseOf } from './process.js';
 import { type SamplingConfig, samplerOf, samplingProcess } from './sampling.js';
 import { trainingOf } from './training.js';
@@ -21,9 +22,10 @@ export interface Diffusion {
  * The network and the process of a config whose data are numbers.
  * @throws ConfigError if the network or the process cannot be built, or do not go together, or the schedule is learned.
  */
-export function diffusionOf(config: Pick<RunConfig, 'model' | 'process' | 'training'>): Diffusion {
+export function diffusionOf(config: Pick<RunConfig, 'model' | 'process' | 'loss' | 'training'>): Diffusion {
   checkGiven(config.process);
-  const network = denoisingNetworkOf(config.model, config.training.labelDropout > 0);
+  const denoising = denoisingNetworkOf(config.model, config.training.labelDropout > 0);
+  const network = isUncertain(config) ? withParameters(denoising, uncertainty) : denoising;
   const forward = blaming('process.schedule: ', () => forwardOf(config.process));
   const never = (): never => {
     throw new Error('the network was asked');

@@ -51,6 +51,11 @@ export function lossOf({ loss, data }: Pick<RunConfig, 'loss' | 'data'>): Loss {
   return loss.kind === 'simple' ? simple(options) : hybrid({ ...options, decoder, lambda: loss.lambda });
 }
 
+/** Whether the noise levels of a loss are balanced by a learned uncertainty. */
+export function isUncertain({ loss }: Pick<RunConfig, 'loss'>): boolean {
+  return loss.kind === 'simple' && loss.uncertainty;
+}
+
 type OnClasses = Loss<ReverseProcess<Categorical>>;
 
 /** The losses on classes by their names in a config. */

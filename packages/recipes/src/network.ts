@@ -184,6 +184,22 @@ function decidedOfAutoencoder(
   return { sample_size: height, in_channels: channels, out_channels: 2 * channels! };
 }
 
+/** A network with parameters beside its own, which are trained with them and which it does not see. */
+export function withParameters(
+  network: DenoisingNetwork,
+  { shapes, init }: Pick<Network, 'shapes' | 'init'>,
+): DenoisingNetwork {
+  return {
+    ...network,
+    shapes: { ...network.shapes, ...shapes },
+    init: (rng) => ({ ...network.init(rng), ...init(rng) }),
+    denoiser(params, rng) {
+      const own = Object.entries(params).filter(([name]) => !Object.hasOwn(shapes, name));
+      return network.denoiser(Object.fromEntries(own), rng);
+    },
+  };
+}
+
 const UNET_KEYS = [...Object.keys(unetConfig({})), 'condition_channels'];
 const MIXER_KEYS = ['length', 'states', 'outputs', 'hidden', 'layers', 'timeFeatures'];
 const MLP_KEYS = ['dimensions', 'outputs', 'hidden', 'layers', 'timeFeatures', 'classes'];

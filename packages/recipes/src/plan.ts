@@ -4,7 +4,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Built, build } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
-import { classLossOf, lossOf, weightingOf } from './loss.js';
+import { classLossOf, isUncertain, lossOf, weightingOf } from './loss.js';
 import { learnsWithout } from './network.js';
 import { isCategorical, predictionOf } from './process.js';
 import { emaOf, learningRateOf, optimizerOf } from './training.js';
@@ -65,6 +65,11 @@ function checkTaught(config: RunConfig, { forward }: Built): void {
   if (loss.kind === 'hybrid' && !learned) {
     throw new ConfigError(
       `loss.kind is hybrid: expected simple or variational-bound, since there is nothing to teach of the variance ${process.variance}.`,
+    );
+  }
+  if (isUncertain(config) && config.training.timesteps === 'importance') {
+    throw new ConfigError(
+      'training.timesteps is importance: expected another, since loss.uncertainty is true, which makes the loss of every time alike.',
     );
   }
   if (loss.kind === 'simple' && learned) {

@@ -1,5 +1,7 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
-import type { Rng } from '@diffusion-ts/tensor';
+import { withUncertainty } from '@diffusion-ts/losses';
+import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
+import type { Params, Rng } from '@diffusion-ts/tensor';
 import {
   adamW,
   type Coupling,
@@ -24,7 +26,7 @@ import {
   warmUp,
 } from '@diffusion-ts/training';
 import type { RunConfig } from './config/schema.js';
-import { lossOf } from './loss.js';
+import { isUncertain, lossOf } from './loss.js';
 import { type DenoisingNetwork, emptyCondition, type Network } from './network.js';
 import { reverseOf } from './process.js';
 
@@ -41,15 +43,23 @@ export function trainingOf(
   network: DenoisingNetwork,
   forward: ForwardProcess,
   rng: Rng,
-): TrainStepOptions & {
+): TrainStepOptions<
+  GaussianReverseProcess & {
+    /** Of the network, and of the loss where it has some. */ readonly params: Params;
+  }
+> & {
   /** Frees what stands for "no class". */
   dispose(): void;
 } {
   const { training, process } = config;
+  const loss = lossOf(config);
   return {
     ...toldStepsOf(training, network),
-    reverse: (params, rng) => reverseOf(forward, process, network.denoiser(params, rng), false),
-    loss: lossOf(config),
+    reverse: (params, rng) => ({
+      ...reverseOf(forward, process, network.denoiser(params, rng), false),
+      params,
+    }),
+    loss: isUncertain(config) ? withUncertainty(loss) : loss,
     coupling: COUPLINGS[training.coupling](),
     rng,
   };

@@ -21,7 +21,7 @@ import type { Built } from './build.js';
 import type { RunConfig } from './config/schema.js';
 import { blaming, ConfigError } from './config-error.js';
 import { boundDecoderOf, decoderOf } from './loss.js';
-import { type DenoisingNetwork, denoisingNetworkOf } from './network.js';
+import { type DenoisingNetwork, denoisingNetworkOf, withParameters } from './network.js';
 import { type LearnedSchedule, type ProcessConfig, scheduleOf } from './process.js';
 import { samplerOf, samplingProcess } from './sampling.js';
 import { toldStepsOf } from './training.js';
@@ -100,13 +100,14 @@ function withGamma(
   { predicts, schedule }: ProcessConfig & { readonly schedule: LearnedSchedule },
 ): DenoisingNetwork {
   const { min, max } = schedule;
+  const both = withParameters(network, {
+    shapes: gamma.shapes,
+    init: (rng) => gamma.init(rng.fork('gamma')),
+  });
   return {
-    ...network,
-    shapes: { ...network.shapes, ...gamma.shapes },
-    init: (rng) => ({ ...network.init(rng), ...gamma.init(rng.fork('gamma')) }),
+    ...both,
     denoiser(params, rng): Denoiser {
-      const own = Object.entries(params).filter(([name]) => !Object.hasOwn(gamma.shapes, name));
-      const answer = network.denoiser(Object.fromEntries(own), rng);
+      const answer = both.denoiser(params, rng);
       return (z, told, condition) =>
         tf.tidy(() => {
           const said = atOnce(

@@ -15,7 +15,7 @@ const OLD: Readonly<Record<string, unknown>> = {
 
 describe('a config.json of the first edition', () => {
   it.each(Object.entries(OLD))('loads as it is, with what was added since at its default: %s', (_, json) => {
-    const { process, sampling, training, ...rest } = json as RunConfig;
+    const { process, loss, sampling, training, ...rest } = json as RunConfig;
     const added = {
       process: { clip: 1, noise: 'gaussian', sigmaData: 0.5 },
       sampling: { times: null, order: 2 },
@@ -23,6 +23,7 @@ describe('a config.json of the first edition', () => {
     };
     expect(parseConfig(json, 'config.json')).toEqual({
       ...rest,
+      loss: { ...(loss.kind === 'simple' && { uncertainty: false }), ...loss },
       process: { ...added.process, ...process },
       sampling: { ...added.sampling, ...sampling },
       training: { ...added.training, ...training },

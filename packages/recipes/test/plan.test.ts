@@ -53,6 +53,11 @@ it.each([
     'sampling.steps is null: expected a number',
   ],
   [
+    'importance where every time is as important',
+    { loss: { kind: 'simple', uncertainty: true }, training: { timesteps: 'importance' } },
+    'training.timesteps is importance: expected another, since loss.uncertainty is true',
+  ],
+  [
     'a mean of times that are not normal',
     { training: { timestepsMean: 0 } },
     'training.timestepsMean is 0: expected null, since timesteps are stratified',

@@ -37,9 +37,10 @@ describe('a preset', () => {
   it.each((Object.keys(before) as typeof NAMES).filter((name) => name !== 'images'))(
     'has the settings that it always had, defaults included: %s',
     (name) => {
-      const { process, sampling, training, ...rest } = before[name]!;
+      const { process, loss, sampling, training, ...rest } = before[name]!;
       expect(parseConfig(PRESETS[name], name)).toEqual({
         ...rest,
+        loss: { ...loss, ...(loss.kind === 'simple' && { uncertainty: false }) },
         process: { ...process, clip: 1, noise: 'gaussian', sigmaData: 0.5 },
         training: {
           ...training,

@@ -1,10 +1,17 @@
 import { linear } from '@diffusion-ts/schedules';
-import { rng } from '@diffusion-ts/tensor';
+import { type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import { disposeState, initialState, trainStep } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { diffusionOf, learningRateOf, type PointsConfig, pointsOf, trainingOf } from '../src/index.js';
+import {
+  type DenoisingNetwork,
+  diffusionOf,
+  learningRateOf,
+  type PointsConfig,
+  pointsOf,
+  trainingOf,
+} from '../src/index.js';
 import { labelled, namesAt, type Setting, tiny } from './settings.js';
 
 /** What two steps of training leave: losses, gradients and weights. */
@@ -62,11 +69,37 @@ describe('the training of a run', () => {
     ['training.labelDropout', 1],
     ['training.coupling', 'optimal-transport'],
     ['loss', { kind: 'simple', norm: 'l1' }],
+    ['loss', { kind: 'simple', uncertainty: true }],
     ['loss', { kind: 'variational-bound' }],
     ['process.predicts', 'x0'],
     ['process.schedule', { kind: 'linear', steps: 100 }],
   ] as const)('heeds %s = %j', async (path, value) => {
     expect((await trained([path, value])).weights).not.toEqual((await trained()).weights);
+  });
+
+  it('learns the uncertainty of the levels beside the network, which answers as it would without', async () => {
+    const config = tiny(['loss', { kind: 'simple', uncertainty: true }]);
+    const { network, forward } = diffusionOf(config);
+    const { dispose, ...options } = trainingOf(config, network, forward, rng(1));
+    const state = initialState(network.init(rng(2)));
+    const { x0 } = await pointsOf(config.data as PointsConfig, 'train').batch([0, 1, 2, 3, 4, 5, 6, 7]);
+    const [first, ...later] = [0, 1, 2].map(() => () => trainStep(state, { x0 }, options));
+    const { loss } = await first!();
+    const plain = trainingOf(tiny(), network, forward, rng(1));
+    const fresh = initialState(network.init(rng(2)));
+    expect(loss).toBeCloseTo((await trainStep(fresh, { x0 }, plain)).loss, 5);
+    for (const step of later) await step();
+    expect(state.params['uncertainty.weight']!.dataSync().every((w) => w !== 0)).toBe(true);
+
+    const answers = (params: Params, of: DenoisingNetwork) =>
+      tf.tidy(() => [...(of.denoiser(params)(x0, tf.fill([8], 3)) as tf.Tensor).dataSync()]);
+    const { 'uncertainty.weight': _, ...own } = state.params;
+    expect(answers(state.params, network)).toEqual(answers(own, diffusionOf(tiny()).network));
+    dispose();
+    plain.dispose();
+    disposeState(state);
+    disposeState(fresh);
+    x0.dispose();
   });
 
   it('heeds the deviation of the data that it is told', async () => {

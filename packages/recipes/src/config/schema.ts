@@ -143,7 +143,8 @@ const norm = defaults(oneOf(['l2', 'l1', 'huber']), 'l2');
 const loss = z.discriminatedUnion(
   'kind',
   [
-    section({ kind: z.literal('simple'), norm, weighting }),
+    // With `uncertainty` every noise level is divided by what is learned to be left of its loss.
+    section({ kind: z.literal('simple'), norm, weighting, uncertainty: defaults(flag(), false) }),
     section({ kind: z.literal('variational-bound') }),
     section({ kind: z.literal('hybrid'), norm, weighting, lambda: defaults(number(0), 0.001) }),
     section({ kind: z.literal('cross-entropy') }),
