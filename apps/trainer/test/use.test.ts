@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, writeSafetensors } from '@diffusion-ts/checkpoints';
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import { goldenPath } from '@diffusion-ts/testing';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -189,8 +190,11 @@ describe('diffusion sample', () => {
       await draw('ddim.png'),
       await draw('heun.png', '--sampler', 'heun'),
       await draw('dpm.png', '--sampler', 'dpm-solver++'),
+      await draw('churned.png', '--sampler', 'heun', '--churn', '4'),
+      await draw('euler.png', '--sampler', 'euler-ancestral'),
+      await draw('still.png', '--sampler', 'euler-ancestral', '--eta', '0'),
     ];
-    expect(new Set(sheets).size).toBe(3);
+    expect(new Set(sheets).size).toBe(6);
     expect(await draw('again.png', '--sampler', 'heun', '--batch', '2')).toBe(sheets[1]);
   });
 
@@ -201,24 +205,24 @@ describe('diffusion sample', () => {
       return stderr;
     };
     expect(await refused('--sampler', 'dpm')).toContain(
-      'Allowed choices are ancestral, ddim, heun, dpm-solver++.',
+      `Allowed choices are ${Object.keys(SAMPLERS).join(', ')}.`,
     );
     expect(await refused('--sampler', 'dpm-solver++', '--order', '4')).toContain('Expected 1, 2 or 3.');
-    expect(await refused('--order', '2')).toBe(
-      'error: --order belongs to --sampler dpm-solver++: ddim has no such choice.\n',
-    );
-    expect(await refused('--sampler', 'dpm-solver++', '--eta', '1')).toBe(
-      'error: --eta belongs to --sampler ddim: dpm-solver++ has no such choice.\n',
-    );
-    expect(await refused('--sampler', 'heun', '--eta', '1')).toBe(
-      'error: --eta belongs to --sampler ddim: heun has no such choice.\n',
-    );
-    expect(await refused('--sampler', 'heun', '--order', '2')).toBe(
-      'error: --order belongs to --sampler dpm-solver++: heun has no such choice.\n',
-    );
-    expect(await refused('--sampler', 'ancestral', '--eta', '1')).toBe(
-      'error: --eta belongs to --sampler ddim: ancestral has no such choice.\n',
-    );
+    const owners = (setting: 'eta' | 'order' | 'churn') =>
+      Object.keys(SAMPLERS).filter((name) => SAMPLERS[name]!.knows.includes(setting));
+    expect(owners('eta')).toEqual(expect.arrayContaining(['ddim', 'euler-ancestral', 'dpm2-ancestral']));
+    expect(owners('churn')).toEqual(['heun']);
+    for (const [sampler, setting] of [
+      ['ddim', 'order'],
+      ['ddim', 'churn'],
+      ['dpm-solver++', 'eta'],
+      ['heun', 'eta'],
+      ['heun', 'order'],
+      ['ancestral', 'eta'],
+    ] as const)
+      expect(await refused('--sampler', sampler, `--${setting}`, '1')).toBe(
+        `error: --${setting} belongs to --sampler ${owners(setting).join(' or ')}: ${sampler} has no such choice.\n`,
+      );
   });
 
   it('refuses more samples than one picture holds before it draws any', async () => {

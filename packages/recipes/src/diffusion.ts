@@ -51,7 +51,10 @@ export function buildDiffusion(config: RunConfig): Built {
 }
 
 /** Coupled noise teaches a flow, E[ε − x_0 | x_t], which is that of no score: a sampler that adds noise needs one. */
-function checkFlowSampled({ training: { coupling } }: RunConfig, { sampler, eta }: SamplingConfig): void {
+function checkFlowSampled(
+  { training: { coupling } }: RunConfig,
+  { sampler, eta, churn }: SamplingConfig,
+): void {
   if (coupling === 'independent') return;
   const because = `since training.coupling is ${coupling}, of which a network learns a flow and no score.`;
   if (SAMPLERS[sampler]!.noise !== 'none') {
@@ -59,5 +62,7 @@ function checkFlowSampled({ training: { coupling } }: RunConfig, { sampler, eta 
       `sampling.sampler is ${sampler}: expected one that adds no noise, such as ddim or heun, ${because}`,
     );
   }
-  if (eta > 0) throw new ConfigError(`sampling.eta is ${eta}: expected 0, ${because}`);
+  for (const [setting, value] of Object.entries({ eta, churn }))
+    if (value !== null && value > 0)
+      throw new ConfigError(`sampling.${setting} is ${value}: expected 0, ${because}`);
 }

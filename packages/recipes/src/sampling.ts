@@ -72,8 +72,13 @@ export function timesOf(
  * @throws ConfigError if its times do not fit the schedule (see `timesOf`).
  */
 export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardProcess, 'schedule'>): Sampler {
-  const { sampler, eta, order } = settings;
-  return SAMPLERS[sampler]!.make({ times: timesOf(settings, schedule), eta, order });
+  const { sampler, eta, order, churn } = settings;
+  return SAMPLERS[sampler]!.make({
+    times: timesOf(settings, schedule),
+    order,
+    churn,
+    ...(eta !== null && { eta }),
+  });
 }
 
 /**

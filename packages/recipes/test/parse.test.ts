@@ -1,3 +1,4 @@
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/index.js';
 import { ConfigError, PRESETS } from '../src/index.js';
@@ -19,7 +20,8 @@ describe('the config of a run', () => {
       sampler: 'ddim',
       steps: 50,
       times: null,
-      eta: 0,
+      eta: null,
+      churn: 0,
       order: 2,
       guidance: 0,
       count: 64,
@@ -86,7 +88,7 @@ describe('the config of a run', () => {
     ['loss.weighting.kind', 'snr', `is "snr": expected one of ${WEIGHTINGS}.`],
     ['loss.weighting.gamma', 1, 'is no setting: expected one of kind.'],
     ['trainin', {}, `is no setting: expected training, perhaps, or ${PARTS}.`],
-    ['sampling.sampler', 'euler', 'is "euler": expected one of ancestral, ddim, heun, dpm-solver++.'],
+    ['sampling.sampler', 'oiler', `is "oiler": expected one of ${Object.keys(SAMPLERS).join(', ')}.`],
     ['sampling.order', 4, 'is 4: expected 1, 2 or 3.'],
     [
       'sampling.times',

@@ -107,6 +107,15 @@ it.each([
     'sampling.eta is 0.5: expected 0, since training.coupling is optimal-transport',
   ],
   [
+    'noise along such a flow by churn',
+    {
+      process: continuous,
+      training: { coupling: 'optimal-transport' },
+      sampling: { sampler: 'heun', churn: 2 },
+    },
+    'sampling.churn is 2: expected 0, since training.coupling is optimal-transport',
+  ],
+  [
     'an ε of the optimizer that float32 does not have',
     { training: { epsilon: 1e-300 } },
     'training: epsilon',

@@ -46,7 +46,7 @@ describe('a preset', () => {
           ...training,
           ...{ timestepsMean: null, timestepsDeviation: null, coupling: 'independent' },
         },
-        sampling: { ...sampling, times: null },
+        sampling: { ...sampling, times: null, eta: null, churn: 0 },
       });
     },
   );

@@ -155,8 +155,15 @@ describe('the sampler of a run', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('has the η and the order that are given, where it knows them', async () => {
+  it('has the η, the order and the churn that are given, where it knows them', async () => {
     const ddim = await sampled(['sampling.eta', 0]);
+    expect(await sampled(['sampling.eta', null])).toEqual(ddim);
+    const ancestral: Setting = ['sampling.sampler', 'euler-ancestral'];
+    expect(await sampled(ancestral, ['sampling.eta', null])).toEqual(
+      await sampled(ancestral, ['sampling.eta', 1]),
+    );
+    const heun: Setting = ['sampling.sampler', 'heun'];
+    expect(await sampled(heun, ['sampling.churn', 3])).not.toEqual(await sampled(heun));
     expect(await sampled(['sampling.eta', 1])).not.toEqual(ddim);
     const dpm = (order: number) => sampled(['sampling.sampler', 'dpm-solver++'], ['sampling.order', order]);
     (await dpm(1)).forEach((x, i) => {

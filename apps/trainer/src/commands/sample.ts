@@ -19,7 +19,9 @@ import { backendOption, numberFrom, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
 
 interface SampleOptions
-  extends Partial<Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'guidance' | 'count'>> {
+  extends Partial<
+    Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'churn' | 'guidance' | 'count'>
+  > {
   seed: number;
   seeds?: number[];
   class?: string;
@@ -44,9 +46,10 @@ export const sampleCommand: Command = new Command('sample')
   .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
   .option(
     '--eta <eta>',
-    'noise of DDIM: 0 is deterministic, 1 as much as the ancestral sampler',
+    'noise of DDIM and the ancestral ones: 0 is deterministic, 1 as much as the ancestral sampler',
     numberFrom(0),
   )
+  .option('--churn <amount>', 'of heun: the noise to add before the steps, S_churn of EDM', numberFrom(0))
   .option('--order <n>', 'of dpm-solver++: 1 is DDIM, 2 or 3 more exact', solverOrder)
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
@@ -214,12 +217,14 @@ function chosen(
 ): RunConfig['sampling'] {
   const {
     sampler = saved.sampler,
-    eta = saved.eta,
+    // Another sampler has as much noise as it has of itself.
+    eta = sampler === saved.sampler ? saved.eta : null,
     order = saved.order,
+    churn = saved.churn,
     guidance = saved.guidance,
     count = options.seeds?.length ?? saved.count,
   } = options;
-  for (const setting of ['eta', 'order'] as const) {
+  for (const setting of ['eta', 'order', 'churn'] as const) {
     if (options[setting] === undefined || SAMPLERS[sampler]!.knows.includes(setting)) continue;
     const owners = Object.keys(SAMPLERS).filter((name) => SAMPLERS[name]!.knows.includes(setting));
     throw new Refusal(
@@ -230,5 +235,5 @@ function chosen(
   // The few steps that suffice for another sampler are too few for the ancestral one, where the schedule has more.
   const takesAll = sampler === 'ancestral' && saved.sampler !== 'ancestral' && schedule.steps !== undefined;
   const ofRun = takesAll ? null : saved.steps;
-  return { ...saved, sampler, steps: options.steps ?? ofRun, eta, order, guidance, count };
+  return { ...saved, sampler, steps: options.steps ?? ofRun, eta, order, churn, guidance, count };
 }

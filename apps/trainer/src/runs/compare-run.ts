@@ -60,7 +60,14 @@ export async function compareRun(options: CompareOptions): Promise<Cell[]> {
     const begin = performance.now();
     const { samples } = await drawOf(counted.process, {
       built,
-      settings: { ...settings, eta: 0, sampler: job.sampler, steps: job.steps ?? most, count: seeds.length },
+      settings: {
+        ...settings,
+        eta: null,
+        churn: 0,
+        sampler: job.sampler,
+        steps: job.steps ?? most,
+        count: seeds.length,
+      },
       rng: stackedRng(seeds.map(rng)),
       label,
       image,

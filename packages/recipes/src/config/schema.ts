@@ -239,7 +239,9 @@ const sampling = section({
     ),
     null,
   ),
-  eta: defaults(number(0), 0),
+  // null: as much noise as the sampler has of itself.
+  eta: defaults(z.nullable(number(0)), null),
+  churn: defaults(number(0), 0),
   order: defaults(z.literal([1, 2, 3], { error: '1, 2 or 3' }), 2),
   guidance: defaults(number(-1), 0),
   count: defaults(whole(1), 64),
