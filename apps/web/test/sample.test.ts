@@ -7,13 +7,13 @@ import {
   reverseProcess,
   vPrediction,
 } from '@diffusion-ts/reverse-process';
-import { SAMPLERS } from '@diffusion-ts/samplers';
 import { between, linear, rectified } from '@diffusion-ts/schedules';
 import { rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Drawn, draw, type SampleFrame, type SampleRequest } from '../src/sample/draw.js';
 import { decodePixels, encodePixels } from '../src/sample/drawn-pixels.js';
+import { OFFERED } from '../src/sample/jobs.js';
 import { knowing } from '../src/sample/knowing.js';
 import { masked, penned } from '../src/sample/strokes.js';
 
@@ -63,7 +63,7 @@ function seen(x: readonly number[], { alpha, sigma }: { alpha: number; sigma: nu
 describe('drawing', () => {
   it('leaves nothing in memory, and shows every step of every sampler', async () => {
     const before = tf.memory().numTensors;
-    for (const sampler of Object.keys(SAMPLERS)) {
+    for (const sampler of OFFERED) {
       const { frames, images, evaluations } = await drawn({ sampler, known: { image: IMAGE, mask: MASK } });
       expect(frames.map(({ index, total }) => [index, total])).toEqual(
         Array.from({ length: 12 }, (_, index) => [index, 12]),
@@ -130,7 +130,7 @@ describe('going on from a step', () => {
 
 describe('inpainting', () => {
   it('ends with the known pixels as they are, with every sampler', async () => {
-    for (const sampler of Object.keys(SAMPLERS)) {
+    for (const sampler of OFFERED) {
       const { images } = await drawn({ sampler, known: { image: IMAGE, mask: MASK } });
       for (let i = 0; i < COUNT * SIZE; i++) {
         const difference = Math.abs(images[i]! - IMAGE[i % SIZE]!);
@@ -176,7 +176,7 @@ describe('inpainting', () => {
   });
 
   it('of nothing known is drawing from noise', async () => {
-    for (const sampler of Object.keys(SAMPLERS)) {
+    for (const sampler of OFFERED) {
       const free = await drawn({ sampler });
       const known = await drawn({ sampler, known: { image: IMAGE, mask: new Float32Array(SIZE) } });
       expectClose(known.images, free.images, sampler);

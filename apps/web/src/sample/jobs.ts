@@ -48,6 +48,9 @@ export interface SampleJobs {
 
 let model: ImageModel | undefined;
 
+/** The samplers that the page draws beside one another: of each kind one. */
+export const OFFERED: readonly string[] = ['ancestral', 'ddim', 'heun', 'dpm-solver++'];
+
 export const sampleJobs: Handlers<SampleJobs> = {
   async 'sample/open'(source) {
     const opened = await open(source);
@@ -63,7 +66,10 @@ export const sampleJobs: Handlers<SampleJobs> = {
       end,
       predicts: config.process.predicts,
       size: countParams(params),
-      samplers: Object.entries(SAMPLERS).map(([name, { title, note }]) => ({ name, title, note })),
+      samplers: OFFERED.map((name) => {
+        const { title, note } = SAMPLERS[name]!;
+        return { name, title, note };
+      }),
     };
   },
 
