@@ -31,6 +31,8 @@ export interface Batch {
   readonly x0: tf.Tensor;
   /** `label` int32 `[batch]` where the dataset has classes, each in 0 … classes − 1; whatever else a dataset knows. */
   readonly condition?: Condition;
+  /** What each example is to be mixed with, of the shape of `x0`, where the data are pairs (reflow). */
+  readonly noise?: tf.Tensor;
 }
 
 /** The same examples but for what is said otherwise: a dataset may be an instance of a class, which cannot be spread. */
@@ -82,6 +84,6 @@ export function toBatch(values: Float32Array, shape: readonly number[], labels?:
 }
 
 /** Disposes every tensor of the batch. */
-export function disposeBatch({ x0, condition }: Batch): void {
-  tf.dispose([x0, ...Object.values(condition ?? {})]);
+export function disposeBatch({ x0, condition, noise }: Batch): void {
+  tf.dispose([x0, ...Object.values(condition ?? {}), noise ?? []]);
 }

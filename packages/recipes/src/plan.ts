@@ -40,14 +40,26 @@ function checkTimes({ training }: RunConfig): void {
   );
 }
 
-/** That noise is coupled on straight paths alone. */
+/** That noise is coupled on straight paths alone, and pairs are named where they are learned from. */
 function checkCoupling({ process, training }: RunConfig, { latentShape }: Built): void {
+  const { coupling, pairsOf, pairs } = training;
   const isFlow =
     process.noise === 'gaussian' && process.schedule.kind === 'rectified' && latentShape === undefined;
-  if (training.coupling === 'independent' || isFlow) return;
-  throw new ConfigError(
-    `training.coupling is ${training.coupling}: expected independent, since only on the straight paths of flow matching (process.schedule.kind rectified) is there something to gain.`,
-  );
+  if (coupling !== 'independent' && !isFlow) {
+    throw new ConfigError(
+      `training.coupling is ${coupling}: expected independent, since only on the straight paths of flow matching (process.schedule.kind rectified) is there something to gain.`,
+    );
+  }
+  if (coupling === 'reflow' && pairsOf === null) {
+    throw new ConfigError(
+      'training.pairsOf is null: expected the folder of a run, whose noise and samples are learned from, since training.coupling is reflow.',
+    );
+  }
+  if (coupling !== 'reflow' && (pairsOf ?? pairs) !== null) {
+    throw new ConfigError(
+      `training.${pairsOf === null ? `pairs is ${pairs}` : `pairsOf is ${pairsOf}`}: expected null, since training.coupling is ${coupling} and not reflow.`,
+    );
+  }
 }
 
 /** That the loss and the times to train on fit the process. */

@@ -98,6 +98,8 @@ export function optimizationOf(
 const COUPLINGS: Readonly<Record<TrainingConfig['coupling'], () => Coupling | undefined>> = {
   independent: () => undefined,
   'optimal-transport': optimalTransport,
+  // Its pairs are examples that come with their noise.
+  reflow: () => undefined,
 };
 
 /** How t is drawn, normal times with the mean and the deviation of the config where it has them. */

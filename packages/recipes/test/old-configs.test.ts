@@ -19,7 +19,13 @@ describe('a config.json of the first edition', () => {
     const added = {
       process: { clip: 1, noise: 'gaussian', sigmaData: 0.5 },
       sampling: { times: null, order: 2, churn: 0 },
-      training: { timestepsMean: null, timestepsDeviation: null, coupling: 'independent' },
+      training: {
+        timestepsMean: null,
+        timestepsDeviation: null,
+        coupling: 'independent',
+        pairsOf: null,
+        pairs: null,
+      },
     };
     expect(parseConfig(json, 'config.json')).toEqual({
       ...rest,

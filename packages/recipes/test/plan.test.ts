@@ -93,6 +93,26 @@ it.each([
     'training.coupling is optimal-transport: expected independent, since only on the straight paths',
   ],
   [
+    'pairs of nobody',
+    { process: continuous, training: { coupling: 'reflow' } },
+    'training.pairsOf is null: expected the folder of a run',
+  ],
+  [
+    'pairs that nobody learns from',
+    { training: { pairsOf: 'runs/flow' } },
+    'training.pairsOf is runs/flow: expected null, since training.coupling is independent',
+  ],
+  [
+    'a number of pairs that nobody learns from',
+    { process: continuous, training: { coupling: 'optimal-transport', pairs: 100 } },
+    'training.pairs is 100: expected null, since training.coupling is optimal-transport',
+  ],
+  [
+    'reflow on paths that are not straight',
+    { training: { coupling: 'reflow', pairsOf: 'runs/flow' } },
+    'training.coupling is reflow: expected independent, since only on the straight paths',
+  ],
+  [
     'noise along a flow that has no score',
     {
       process: continuous,

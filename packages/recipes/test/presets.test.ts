@@ -44,7 +44,13 @@ describe('a preset', () => {
         process: { ...process, clip: 1, noise: 'gaussian', sigmaData: 0.5 },
         training: {
           ...training,
-          ...{ timestepsMean: null, timestepsDeviation: null, coupling: 'independent' },
+          ...{
+            timestepsMean: null,
+            timestepsDeviation: null,
+            coupling: 'independent',
+            pairsOf: null,
+            pairs: null,
+          },
         },
         sampling: { ...sampling, times: null, eta: null, churn: 0 },
       });

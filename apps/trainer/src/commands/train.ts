@@ -20,7 +20,7 @@ import { interruptible } from '../interrupt.js';
 import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
-import { measured, measuredProcess, openData } from '../runs/open-data.js';
+import { measured, measuredProcess, openTrainingData } from '../runs/open-data.js';
 import { checkCount } from '../runs/sample-run.js';
 import { trainRun } from '../runs/train-run.js';
 import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
@@ -29,6 +29,7 @@ interface TrainOptions {
   config?: string;
   preset?: keyof typeof PRESETS;
   data?: string;
+  reflow?: string;
   set: string[];
   steps?: number;
   batch?: number;
@@ -48,6 +49,10 @@ export const trainCommand: Command = new Command('train')
   .option('--config <file>', 'a JSON file with the settings; what it leaves out has a default')
   .addOption(new Option('--preset <name>', 'settings to start from').choices(Object.keys(PRESETS)))
   .option('--data <path>', 'the folder of the data (images, or IDX files); with --resume, where they are now')
+  .option(
+    '--reflow <run>',
+    'learn from pairs of noise and the sample that this run makes of it, so that the way between them becomes straight',
+  )
   .option('--set <key=value>', 'changes one setting, as in training.steps=2000; may be repeated', collect, [])
   .option('--steps <n>', 'short for --set training.steps=n', wholeNumber(1))
   .option('--batch <n>', 'short for --set training.batch=n', wholeNumber(1))
@@ -72,6 +77,7 @@ Examples:
   $ diffusion train --preset mnist
   $ diffusion train --preset images --data photos
   $ diffusion train --preset images-64 --data photos --set data.width=96
+  $ diffusion train --preset mnist-flow --reflow runs/mnist-flow --out runs/mnist-reflow
   $ diffusion train --preset mnist --steps 5000 --resume`,
   )
   .action(trainAction);
@@ -93,7 +99,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   // Wasm and tensorflow need no tensors to read data with, but points are drawn with them.
   const backend = await startBackend(options.backend);
   const settings = { ...asked, data: await measured(asked.data) };
-  const dataset = await openData(settings.data, 'train');
+  const dataset = await openTrainingData(settings);
   const data = await fingerprintOf(dataset);
   const known = saved && readFingerprint(run);
   if (known !== undefined && options.acceptData !== true) checkSameData(run, known, data);
@@ -190,6 +196,10 @@ function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunCon
     );
   }
   if (data !== undefined) settings = put(settings, ['data', 'path'], data);
+  if (options.reflow !== undefined) {
+    settings = put(settings, ['training', 'coupling'], 'reflow');
+    settings = put(settings, ['training', 'pairsOf'], options.reflow);
+  }
   const short = { steps: options.steps, batch: options.batch, learningRate: options.lr, seed: options.seed };
   for (const [key, value] of Object.entries(short)) {
     if (value !== undefined) settings = put(settings, ['training', key], value);
@@ -200,9 +210,12 @@ function settingsOf(options: TrainOptions, saved: RunConfig | undefined): RunCon
 
 /** The same settings, whose data are found from any working folder. */
 function located(config: RunConfig): RunConfig {
-  const { data } = config;
-  if (!('path' in data) || data.path === null) return config;
-  return { ...config, data: { ...data, path: resolve(data.path) } };
+  const { data, training } = config;
+  return {
+    ...config,
+    ...('path' in data && data.path !== null && { data: { ...data, path: resolve(data.path) } }),
+    ...(training.pairsOf !== null && { training: { ...training, pairsOf: resolve(training.pairsOf) } }),
+  };
 }
 
 /** The data of a run are what its data.json says, wherever they lie. */

@@ -1,5 +1,4 @@
-import type { Dataset } from '@diffusion-ts/datasets';
-import { dispose } from '@tensorflow/tfjs-core';
+import { type Dataset, disposeBatch } from '@diffusion-ts/datasets';
 import { inParts } from './parts.js';
 
 // As many examples as tell it to three digits.
@@ -10,13 +9,13 @@ const PART = 64;
 export async function deviationOf(dataset: Dataset): Promise<number> {
   let [sum, squares, count] = [0, 0, 0];
   await inParts(Math.min(MEASURED, dataset.size), PART, async (first, rows) => {
-    const { x0, condition } = await dataset.batch(Array.from({ length: rows }, (_, i) => first + i));
-    for (const x of x0.dataSync()) {
+    const batch = await dataset.batch(Array.from({ length: rows }, (_, i) => first + i));
+    for (const x of batch.x0.dataSync()) {
       sum += x;
       squares += x * x;
       count += 1;
     }
-    dispose([x0, condition ?? {}]);
+    disposeBatch(batch);
   });
   return Math.sqrt(squares / count - (sum / count) ** 2);
 }

@@ -32,6 +32,15 @@ export interface Drawn {
   readonly frames: Float32Array[];
 }
 
+/** x_T of samples, each from the row of `rng` that the sample has. */
+export function startsOf<D extends Distribution>(
+  { forward }: Pick<ReverseProcess<D>, 'forward'>,
+  rng: Rng,
+  shape: readonly number[],
+): tf.Tensor {
+  return latent(forward, rng.fork('xT'), shape);
+}
+
 /** Draws samples. Sample i depends on its row of `rng` alone: it has streams of noise of its own. */
 export async function draw<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
@@ -43,7 +52,7 @@ export async function draw<D extends Distribution = Gaussian>(
   const frames: Float32Array[] = [];
 
   await inParts(count, batch, async (first, rows) => {
-    const xT = latent(reverse.forward, rng.fork('xT').rows(first), [rows, ...shape]);
+    const xT = startsOf(reverse, rng.rows(first), [rows, ...shape]);
     const condition = {
       ...(label && {
         label: tf.tensor1d(

@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
 import type { Batch, Dataset } from '@diffusion-ts/datasets';
 import type { Gaussian } from '@diffusion-ts/forward-process';
 import { decoderOf, type RunConfig, type Split } from '@diffusion-ts/recipes';
 import { atOnce, type ReverseProcess } from '@diffusion-ts/reverse-process';
-import { disposeParams, type Params, type Rng, rng } from '@diffusion-ts/tensor';
+import { disposeParams, type Rng, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { openPlainData, type PlainConfig } from '../data.js';
 import { Refusal } from '../errors.js';
 import { deviationOf } from './deviation.js';
 import { openModel } from './open-model.js';
 import { inParts } from './parts.js';
+import { weightsHash } from './weights-hash.js';
 
 export type LatentsConfig = Extract<RunConfig['data'], { kind: 'latents' }>;
 
@@ -52,15 +52,9 @@ export async function openFirstStage({ path }: LatentsConfig): Promise<FirstStag
     shape: built.network.shape,
     latentShape,
     process: built.process(params),
-    hash: await hashOf(params),
+    hash: await weightsHash(params),
     dispose: () => disposeParams(params),
   };
-}
-
-async function hashOf(params: Params): Promise<string> {
-  const hash = createHash('sha256');
-  for (const name of Object.keys(params).sort()) hash.update(await params[name]!.data<'float32'>());
-  return hash.digest('hex');
 }
 
 /**

@@ -3,10 +3,16 @@ import type { RunConfig, Split } from '@diffusion-ts/recipes';
 import { openPlainData } from '../data.js';
 import { deviationOf } from './deviation.js';
 import { latentsOf, measuredScale } from './first-stage.js';
+import { pairsOf } from './pairs.js';
 
 /** The data of a run, to learn from or to be tested on: as they are, or the latents that an autoencoder has of them. */
 export function openData(config: RunConfig['data'], split: Split): Promise<Dataset> {
   return config.kind === 'latents' ? latentsOf(config, split) : openPlainData(config, split);
+}
+
+/** What a run learns from: its data, or pairs of noise and sample of another run. */
+export function openTrainingData(config: Pick<RunConfig, 'data' | 'training'>): Promise<Dataset> {
+  return config.training.coupling === 'reflow' ? pairsOf(config) : openData(config.data, 'train');
 }
 
 /** The config of the data with what is measured of them once, before a run begins: how large latents are. */

@@ -54,7 +54,7 @@ interface Training extends TrainRunOptions, Built {
 /** Trains a run to its last step or until the signal, and returns the step that it stands at, which has a checkpoint. */
 export async function trainRun(options: TrainRunOptions): Promise<number> {
   const { run, config, dataset } = options;
-  checkRange(dataset, config.data);
+  checkRange(dataset, config);
   const built = build(config);
   const { state, interval } = await startingPoint(options, built);
   try {
@@ -127,8 +127,8 @@ function upperFirst(text: string): string {
 }
 
 /** Images must fill [−1, 1], or networks learn from data that samplers will clip; points must be of that size. */
-function checkRange({ range: [low, high], shape }: Dataset, data: RunConfig['data']): void {
-  if (classesOf(data) !== undefined || data.kind === 'latents') return;
+function checkRange({ range: [low, high], shape }: Dataset, { data, training }: RunConfig): void {
+  if (classesOf(data) !== undefined || data.kind === 'latents' || training.coupling === 'reflow') return;
   const reach = shape.length === 3 ? 1 : 2;
   if (low >= -reach && high <= reach) return;
   throw new Refusal(`The data lie in [${low}, ${high}]: expected [−1, 1].`);

@@ -211,7 +211,10 @@ const training = section({
   timestepsMean: defaults(z.nullable(z.number({ error: 'a number' })), null),
   timestepsDeviation: defaults(z.nullable(between(0)), null),
   // Which example is mixed with which noise of its batch.
-  coupling: defaults(oneOf(['independent', 'optimal-transport']), 'independent'),
+  coupling: defaults(oneOf(['independent', 'optimal-transport', 'reflow']), 'independent'),
+  // Of reflow: the run whose noise and samples the pairs are, and how many of them.
+  pairsOf: defaults(z.nullable(text('the folder of a run')), null),
+  pairs: defaults(z.nullable(whole(1, 10_000_000)), null),
   labelDropout: defaults(number(0, 1), 0.1),
   seed: defaults(whole(0), 0),
   logEvery: defaults(whole(1), 50),
