@@ -1,3 +1,4 @@
+import { gaussianDiffusion } from '@diffusion-ts/forward-process';
 import {
   edmPrediction,
   epsilonPrediction,
@@ -6,7 +7,8 @@ import {
   reverseProcess,
   vPrediction,
 } from '@diffusion-ts/reverse-process';
-import { continuous } from '@diffusion-ts/schedules';
+import { continuous, varianceExploding } from '@diffusion-ts/schedules';
+import { rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
@@ -120,6 +122,38 @@ onEachBackend(() => {
     simple()({ reverse, ...batch });
     expect(asked).toBe(1);
   });
+
+  it.each([0.5, 1.3])(
+    'of what EDM predicts it is λ(σ) ‖D(x; σ) − x_0‖², for data of deviation %s',
+    (data) => {
+      // Table 1 of Karras et al. 2022, every number in float64: D = c_skip x + c_out F(c_in x; c_noise), λ = 1/c_out².
+      const sigmas = Float64Array.of(0.002, 0.1, 0.8, 3, 80);
+      const [x0, noise] = [rng(5).normal([5, 6]), rng(6).normal([5, 6])];
+      const network = (x: number, told: number): number => Math.sin(3 * x) + told;
+      const reverse = reverseProcess({
+        forward: gaussianDiffusion(varianceExploding()),
+        denoiser: (xt, told) => tf.add(tf.sin(tf.mul(xt, 3)), tf.expandDims(told, 1)),
+        predicts: edmPrediction({ sigmaData: data }),
+        variance: fixedSmall,
+      });
+      const [clean, normal] = [x0, noise].map((tensor) => Array.from(tensor.dataSync())) as [
+        number[],
+        number[],
+      ];
+      const expected = Array.from(sigmas, (sigma, i) => {
+        const power = sigma ** 2 + data ** 2;
+        const lambda = power / (sigma * data) ** 2;
+        const errors = clean.slice(6 * i, 6 * i + 6).map((x, k) => {
+          const noisy = x + sigma * normal[6 * i + k]!;
+          const f = network(noisy / Math.sqrt(power), Math.log(sigma) / 4);
+          return (data ** 2 / power) * noisy + ((sigma * data) / Math.sqrt(power)) * f - x;
+        });
+        return lambda * errors.reduce((sum, error) => sum + error ** 2 / 6, 0);
+      });
+      const { perExample } = simple()({ reverse, x0, t: sigmas, noise });
+      expectAllClose(perExample, expected, { relative: 1e-4 });
+    },
+  );
 
   it.each([
     ['l2', l2],

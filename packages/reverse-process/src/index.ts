@@ -10,6 +10,7 @@ export {
   PREDICTIONS,
   type Prediction,
   previousMeanPrediction,
+  trainedOn,
   vPrediction,
   x0Prediction,
 } from './prediction.js';

@@ -105,6 +105,39 @@ export const previousMeanPrediction: Prediction = {
   },
 };
 
+/**
+ * What a network says on any schedule that was trained to predict `predicts` on this one. Schedules differ by how time runs
+ * and by a factor of x_t alone (Karras et al. 2022, appendix B; Kingma and Gao 2023, section 2): at the same log-SNR x'_t =
+ * c x_t, so that x_0 = skip x'_t + out F(in x'_t, told) is affine in x_t too. Diffusion and flow matching are so one thing in
+ * two coordinates, and a network of the one draws in the steps of the other. Beyond the ends of its own schedule it is asked
+ * as there.
+ * @throws RangeError (its coefficients) if the network predicts the previous mean, which is that of its own steps.
+ * @example
+ * // A network of DDPM, walked along the straight path of rectified flow.
+ * const predicts = trainedOn(cosine({ steps: 1000 }), vPrediction);
+ * const reverse = reverseProcess({ forward: gaussianDiffusion(rectified()), denoiser, predicts, variance: fixedSmall });
+ */
+export function trainedOn(schedule: NoiseSchedule, predicts: Prediction): Prediction {
+  const [first, last] = [schedule.least, schedule.end].map((t) => schedule.level(t).logSnr) as [
+    number,
+    number,
+  ];
+  return {
+    name: predicts.name,
+    at({ alpha, sigma, logSnr }) {
+      const own = schedule.level(schedule.timeOf(Math.min(Math.max(logSnr, last), first)));
+      const { skip, out, in: scale = 1, told = own.t, meanAt } = predicts.at(own, schedule);
+      if (meanAt !== undefined) {
+        throw new RangeError(
+          'a network that predicts the previous mean can be asked on its own schedule alone',
+        );
+      }
+      const c = Math.hypot(own.alpha, own.sigma) / Math.hypot(alpha, sigma);
+      return { skip: skip * c, out, in: scale * c, told };
+    },
+  };
+}
+
 /** The predictions by their names: what a config says is looked up here. */
 export const PREDICTIONS: Readonly<Record<'epsilon' | 'x0' | 'v' | 'flow' | 'edm' | 'previous', Prediction>> =
   {

@@ -2,7 +2,7 @@ import { between, linear, rectified, rescaleToZeroTerminalSnr } from '@diffusion
 import { expectAllClose } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { edmPrediction, PREDICTIONS, type Prediction } from '../src/index.js';
+import { edmPrediction, PREDICTIONS, type Prediction, trainedOn } from '../src/index.js';
 import { PAIRS, type PredictionName, SCHEDULES } from './schedules.js';
 
 const { epsilon, x0, v, flow, edm, previous } = PREDICTIONS;
@@ -98,6 +98,13 @@ it('the previous mean asks for a schedule of steps', () => {
     new RangeError(
       'a network that predicts the previous mean needs a discrete schedule: in continuous time there is no previous step',
     ),
+  );
+});
+
+it('the previous mean is that of its own schedule, and cannot be seen from another', () => {
+  const straight = rectified();
+  expect(() => trainedOn(schedule, previous).at(straight.level(0.5), straight)).toThrow(
+    new RangeError('a network that predicts the previous mean can be asked on its own schedule alone'),
   );
 });
 
