@@ -20,6 +20,7 @@ export {
   scheduleOfGamma,
 } from './gamma.js';
 export { type HybridOptions, hybrid } from './hybrid.js';
+export { labelCrossEntropy, type NoisyClassifier } from './label-cross-entropy.js';
 export {
   asLatentVariableModel,
   type LatentLayer,

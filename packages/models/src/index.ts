@@ -1,5 +1,6 @@
 export { type Autoencoder, autoencoderKl } from './autoencoder-kl.js';
 export { type AutoencoderKlConfig, autoencoderKlConfig } from './autoencoder-kl-config.js';
+export { type ClassifierConfig, classifier } from './classifier.js';
 export { type MixerConfig, mixer } from './mixer.js';
 export { type MlpConfig, mlp } from './mlp.js';
 export type { Accepted, Model } from './model.js';

@@ -86,7 +86,7 @@ const blocks = <T extends string>(plain: T, attending: T, fallback: readonly T[]
   listOf(fallback, `"${plain}" and "${attending}"`, (value) => value === plain || value === attending);
 
 // The defaults are those of diffusers.
-const KEYS: Keys<UNetConfig> = {
+export const UNET_KEYS: Keys<UNetConfig> = {
   sample_size: {
     fallback: null,
     allowed: 'a whole number from 1 on, [height, width] or null',
@@ -150,7 +150,7 @@ const KEYS: Keys<UNetConfig> = {
  * not supported or does not fit the others.
  */
 export function unetConfig(json: unknown): UNetConfig {
-  const config = completed(KEYS, json);
+  const config = completed(UNET_KEYS, json);
   checkTogether(config);
   return config;
 }
@@ -223,4 +223,13 @@ export function checkSize(name: string, height: number, width: number, stages: n
   throw new RangeError(
     `${name} must have sides that are multiples of ${factor}, such as ${smaller}${smaller === larger ? '' : ` or ${larger}`}, not ${height} × ${width}`,
   );
+}
+
+/** @throws RangeError unless the shape is `[batch, height, width, channels]` of images that so many stages can halve. */
+export function checkImageShape(shape: readonly number[], channels: number, stages: number): void {
+  const [, height, width] = shape;
+  if (shape.length !== 4 || shape[3] !== channels) {
+    throw new RangeError(`xt must have shape [batch, height, width, ${channels}], not [${shape}]`);
+  }
+  checkSize('xt', height!, width!, stages);
 }

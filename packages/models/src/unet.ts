@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attentionBlock } from './attention-block.js';
 import { convolutionLayer, groupNormLayer } from './layers.js';
 import { type Declare, type Forward, type Model, model } from './model.js';
-import { resnetBlock } from './resnet-block.js';
-import { acceptsClasses, toldEmbedding } from './told-embedding.js';
-import { checkSize, type UNetConfig, unetConfig } from './unet-config.js';
-import { decoderStage, encoderStage, middle, type Parts } from './unet-stages.js';
+import { acceptsClasses } from './told-embedding.js';
+import { checkImageShape, type UNetConfig, unetConfig } from './unet-config.js';
+import { unetEncoder, unetMiddle } from './unet-encoder.js';
+import { decoderStage } from './unet-stages.js';
 
 /**
  * The U-Net of DDPM (Ho et al. 2020) and ADM (Dhariwal and Nichol 2021) as diffusers' `UNet2DModel` builds it: the same
@@ -40,34 +39,10 @@ export function unet(config: Partial<UNetConfig>): Model<UNetConfig> {
 function build(declare: Declare, config: UNetConfig): Forward {
   const channels = config.block_out_channels;
   const first = channels[0]!;
-  const deepest = channels.at(-1)!;
   const last = channels.length - 1;
-  const timeSize = config.time_embedding_dim ?? 4 * first;
-  const parts = partsOf(declare, config, timeSize);
 
   // The order is that of the state dict: the middle comes after the decoder.
-  const convIn = convolutionLayer(declare, 'conv_in', {
-    inputs: config.in_channels,
-    outputs: first,
-    size: 3,
-    padding: 1,
-  });
-  const embed = toldEmbedding(declare, {
-    size: first,
-    cosineFirst: config.flip_sin_to_cos,
-    shift: config.freq_shift,
-    outputs: timeSize,
-    classes: config.num_class_embeds,
-  });
-  const encoder = channels.map((outputs, i) =>
-    encoderStage(parts, `down_blocks.${i}`, {
-      inputs: channels[Math.max(0, i - 1)]!,
-      outputs,
-      layers: config.layers_per_block,
-      attends: config.down_block_types[i] === 'AttnDownBlock2D',
-      resamples: i < last,
-    }),
-  );
+  const { parts, embed, encode } = unetEncoder(declare, config);
   const decoder = channels.toReversed().map((outputs, i, deepestFirst) =>
     decoderStage(parts, `up_blocks.${i}`, {
       inputs: deepestFirst[Math.max(0, i - 1)]!,
@@ -78,14 +53,7 @@ function build(declare: Declare, config: UNetConfig): Forward {
       resamples: i < last,
     }),
   );
-  const mid = middle(parts, 'mid_block', {
-    channels: deepest,
-    attends: config.add_attention,
-    groups:
-      config.attn_norm_num_groups ??
-      (config.resnet_time_scale_shift === 'default' ? config.norm_num_groups : null),
-    outputScale: config.mid_block_scale_factor,
-  });
+  const mid = unetMiddle(parts, config);
   const normOut = groupNormLayer(declare, 'conv_norm_out', {
     channels: first,
     groups: config.norm_num_groups,
@@ -104,50 +72,10 @@ function build(declare: Declare, config: UNetConfig): Forward {
     const seen = config.condition_channels === undefined ? xt : withImage(xt, condition.image!);
     const images = (config.center_input_sample ? tf.sub(tf.mul(seen, 2), 1) : seen) as tf.Tensor4D;
 
-    const skips = [convIn(params, images)];
-    for (const stage of encoder) skips.push(...stage(params, skips.at(-1)!, embedding, rng));
+    const skips = encode(params, images, embedding, rng);
     let x = mid(params, skips.at(-1)!, embedding, rng);
     for (const stage of decoder) x = stage(params, x, skips, embedding, rng);
     return convOut(params, normOut(params, x, { activation: 'silu' }));
-  };
-}
-
-/** The blocks that the stages are made of, with all that is the same in every stage filled in. */
-function partsOf(declare: Declare, config: UNetConfig, timeSize: number): Parts {
-  const { norm_num_groups: groups, norm_eps: epsilon, attention_head_dim: headDim } = config;
-  // Without padding diffusers adds a row below and a column to the right.
-  const downsamplePadding = config.downsample_padding || { top: 0, left: 0, bottom: 1, right: 1 };
-  return {
-    resnet: (name, { inputs, outputs, outputScale = 1 }) =>
-      resnetBlock(declare, name, {
-        inputs,
-        outputs,
-        timeSize,
-        groups,
-        epsilon,
-        timeScaleShift: config.resnet_time_scale_shift,
-        dropout: config.dropout,
-        outputScale,
-      }),
-    attention: (name, { channels, ...middle }) =>
-      attentionBlock(declare, name, {
-        channels,
-        headDim: headDim ?? channels,
-        groups,
-        epsilon,
-        outputScale: 1,
-        ...middle,
-      }),
-    downsample: (name, channels) =>
-      convolutionLayer(declare, name, {
-        inputs: channels,
-        outputs: channels,
-        size: 3,
-        stride: 2,
-        padding: downsamplePadding,
-      }),
-    upsample: (name, channels) =>
-      convolutionLayer(declare, name, { inputs: channels, outputs: channels, size: 3, padding: 1 }),
   };
 }
 
@@ -165,10 +93,6 @@ function withImage(xt: tf.Tensor, image: tf.Tensor): tf.Tensor {
 }
 
 function checkImages(shape: readonly number[], config: UNetConfig): void {
-  const [, height, width, channels] = shape;
-  const own = config.in_channels - (config.condition_channels ?? 0);
-  if (shape.length !== 4 || channels !== own) {
-    throw new RangeError(`xt must have shape [batch, height, width, ${own}], not [${shape}]`);
-  }
-  checkSize('xt', height!, width!, config.block_out_channels.length);
+  const { in_channels: inputs, condition_channels: told = 0, block_out_channels: stages } = config;
+  checkImageShape(shape, inputs - told, stages.length);
 }
