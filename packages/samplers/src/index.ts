@@ -1,3 +1,4 @@
+export type { AdaptiveOptions } from './adaptive-options.js';
 export { type AncestralOptions, ancestral } from './ancestral.js';
 export { type AutoguidanceOptions, autoguided } from './autoguided.js';
 export { lerp, slerp } from './between-two.js';
@@ -6,6 +7,7 @@ export type { Churn } from './churn.js';
 export { type DdimOptions, ddim } from './ddim.js';
 export { type DdimInversionOptions, ddimInversion } from './ddim-inversion.js';
 export { type DeisOptions, deis } from './deis.js';
+export { dpmAdaptive } from './dpm-adaptive.js';
 export { type DpmSolverPlusPlusOptions, dpmSolverPlusPlus } from './dpm-solver-plus-plus.js';
 export { type DpmSolverPlusPlus2SOptions, dpmSolverPlusPlus2S } from './dpm-solver-plus-plus-2s.js';
 export { type DpmSolverPlusPlus2SSdeOptions, dpmSolverPlusPlus2SSde } from './dpm-solver-plus-plus-2s-sde.js';
@@ -31,6 +33,7 @@ export { freshNoise, type Noise, type NoiseSource } from './noise.js';
 export { type PndmOptions, pndm } from './pndm.js';
 export { type NamedSampler, SAMPLERS, type SamplerSettings } from './registry.js';
 export { type RepaintOptions, repaint } from './repaint.js';
+export { rk45 } from './rk45.js';
 export type { Sampler, SamplerOptions, SamplerStep } from './sampler.js';
 export { sdedit } from './sdedit.js';
 export {
