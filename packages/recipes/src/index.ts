@@ -29,5 +29,5 @@ export {
   type SteppedSchedule,
   scheduleOf,
 } from './process.js';
-export { type SamplingConfig, samplerOf, samplingProcess, TIMES, timesOf } from './sampling.js';
+export { type SamplingConfig, samplerAt, samplerOf, samplingProcess, TIMES, timesOf } from './sampling.js';
 export { learningRateOf, type TrainingConfig, trainingOf } from './training.js';

@@ -72,13 +72,12 @@ export function timesOf(
  * @throws ConfigError if its times do not fit the schedule (see `timesOf`).
  */
 export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardProcess, 'schedule'>): Sampler {
-  const { sampler, eta, order, churn } = settings;
-  return SAMPLERS[sampler]!.make({
-    times: timesOf(settings, schedule),
-    order,
-    churn,
-    ...(eta !== null && { eta }),
-  });
+  return samplerAt(settings, timesOf(settings, schedule));
+}
+
+/** The sampler of a config at other times than it names, to begin from a picture. */
+export function samplerAt({ sampler, eta, order, churn }: SamplingConfig, times: Times): Sampler {
+  return SAMPLERS[sampler]!.make({ times, order, churn, ...(eta !== null && { eta }) });
 }
 
 /**

@@ -31,6 +31,14 @@ export function numberFrom(least: number): (text: string) => number {
   };
 }
 
+export function share(text: string): number {
+  const n = Number(text);
+  if (text.trim() === '' || !(n > 0 && n <= 1)) {
+    throw new InvalidArgumentError('Expected a number above 0 and at most 1.');
+  }
+  return n;
+}
+
 /** For options that may be given again and again. */
 export function collect(value: string, earlier: readonly string[]): string[] {
   return [...earlier, value];

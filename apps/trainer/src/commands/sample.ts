@@ -11,17 +11,19 @@ import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
+import { BETWEEN, checkEditing, type Editing, openEdit } from '../runs/edit.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
 import { besideTold, checkTelling, type ToldImages, toldImages, toldRows } from '../runs/told-images.js';
 import { labelOf } from './class-name.js';
-import { backendOption, numberFrom, wholeNumber } from './options.js';
+import { backendOption, numberFrom, share, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
 
 interface SampleOptions
   extends Partial<
-    Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'churn' | 'guidance' | 'count'>
-  > {
+      Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'churn' | 'guidance' | 'count'>
+    >,
+    Editing {
   seed: number;
   seeds?: number[];
   class?: string;
@@ -73,6 +75,17 @@ export const sampleCommand: Command = new Command('sample')
     'with it: noise added to what is told, up to what the run learned of; default 0',
     numberFrom(0),
   )
+  .option('--init <image>', 'a picture to start from, and not from noise')
+  .option('--strength <s>', 'with --init: how far from it a sample may go, up to 1; default 0.6', share)
+  .option(
+    '--mask <image>',
+    'with --init: a picture, white where something new is drawn; the rest of it stays',
+  )
+  .option('--interpolate <images...>', 'two pictures: as many samples as --count, from the one to the other')
+  .option(
+    '--guide <run[@step]>',
+    'with --guidance: away from what a worse run says, or an earlier step of one',
+  )
   .option('--batch <n>', 'samples at a time: a matter of speed and memory alone', wholeNumber(1))
   .option(
     '--out <file.png or folder>',
@@ -95,6 +108,10 @@ Examples:
   $ diffusion sample runs/pets --class cat
   $ diffusion sample runs/mnist --seeds 0-63,100 --out digits --npz
   $ diffusion sample runs/mnist --gif reverse.gif
+  $ diffusion sample runs/mnist --init seven.png --strength 0.5
+  $ diffusion sample runs/mnist --init seven.png --mask lower-half.png
+  $ diffusion sample runs/mnist --interpolate one.png seven.png --count 10 --out between.png
+  $ diffusion sample runs/mnist --guide runs/mnist@1000 --guidance 1
   $ diffusion sample runs/mnist-superres --condition runs/mnist-7 --condition-noise 0.1`,
   )
   .action(sampleAction);
@@ -117,6 +134,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   if (options.npz && !each) {
     throw new Refusal(`--npz goes with a folder, and --out is ${options.out}.`, { exitCode: 2 });
   }
+  checkEditing(options, options);
   await startBackend(options.backend);
   const { config, built, params } = await openModel(folder);
   if (!each) checkEnding('--out', options.out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
@@ -132,6 +150,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
   const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
   checkTelling(options, config);
+  const edit = await openEdit(options, { config, built, params, folder, settings, label });
   let told: ToldImages | undefined;
   const labels = (i: number): number =>
     label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
@@ -154,6 +173,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       rng: source,
       image: rows?.image,
       label: labels,
+      edit,
       ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
       signal: interrupt.signal,
@@ -185,6 +205,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   } finally {
     bar.stop();
     interrupt.release();
+    edit?.dispose();
     disposeParams(params);
   }
 }
@@ -222,7 +243,7 @@ function chosen(
     order = saved.order,
     churn = saved.churn,
     guidance = saved.guidance,
-    count = options.seeds?.length ?? saved.count,
+    count = options.seeds?.length ?? (options.interpolate ? BETWEEN : saved.count),
   } = options;
   for (const setting of ['eta', 'order', 'churn'] as const) {
     if (options[setting] === undefined || SAMPLERS[sampler]!.knows.includes(setting)) continue;

@@ -34,3 +34,16 @@ export async function readPicture(
     throw new Refusal(`${file} cannot be read as a picture: ${sentence(error)}.`, { cause: error });
   }
 }
+
+/**
+ * The `[height, width]` of a picture, turned as its EXIF data says.
+ * @throws Refusal if there is no picture in the file.
+ */
+export async function pictureSize(file: string): Promise<[height: number, width: number]> {
+  try {
+    const { autoOrient } = await sharp(file).metadata();
+    return [autoOrient.height, autoOrient.width];
+  } catch (error) {
+    throw new Refusal(`${file} cannot be read as a picture: ${sentence(error)}.`, { cause: error });
+  }
+}

@@ -71,9 +71,12 @@ export function findStep(folder: string, wanted: 'latest' | number): number | un
   throw new Refusal(`${folder} has no checkpoint of step ${wanted}: there is ${there}.`);
 }
 
-/** The folder of the newest checkpoint of a run. */
-export function latestCheckpoint(folder: string): { step: number; folder: string } {
-  const step = findStep(folder, 'latest');
+/** The folder of a checkpoint of a run, the newest unless its step is given. */
+export function checkpointOf(
+  folder: string,
+  wanted: 'latest' | number = 'latest',
+): { step: number; folder: string } {
+  const step = findStep(folder, wanted);
   if (step === undefined) throw new Refusal(`${folder} has no checkpoint yet: train it first.`);
   return { step, folder: checkpointFolder(folder, step) };
 }

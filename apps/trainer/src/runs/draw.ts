@@ -14,6 +14,8 @@ export interface DrawOptions<D extends Distribution = Gaussian> {
   readonly batch: number;
   /** Where all noise comes from: row i is that of sample i. */
   readonly rng: Rng;
+  /** Where samples `first` … begin, if not at noise: what the sampler is given in its place; drawing frees it. */
+  readonly start?: ((first: number, rows: number) => tf.Tensor) | undefined;
   /** The class of sample i, if the network is told one. */
   readonly label?: ((i: number) => number) | undefined;
   /** The rows of the images that samples `first` … are told of, if the network is told any; drawing frees them. */
@@ -46,13 +48,13 @@ export async function draw<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
   options: DrawOptions<D>,
 ): Promise<Drawn> {
-  const { sampler, shape, count, batch, rng, label, image, keep, signal, onStep } = options;
+  const { sampler, shape, count, batch, rng, start, label, image, keep, signal, onStep } = options;
   const size = shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * size);
   const frames: Float32Array[] = [];
 
   await inParts(count, batch, async (first, rows) => {
-    const xT = startsOf(reverse, rng.rows(first), [rows, ...shape]);
+    const xT = start?.(first, rows) ?? startsOf(reverse, rng.rows(first), [rows, ...shape]);
     const condition = {
       ...(label && {
         label: tf.tensor1d(

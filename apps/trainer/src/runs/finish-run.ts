@@ -13,7 +13,7 @@ import { writeReport } from '../report/report.js';
 import { readConfig } from '../run/folder.js';
 import { replaceFile } from '../run/replace-file.js';
 import { sheetFile } from '../run/sheets.js';
-import { latestWeights } from '../run/weights.js';
+import { weightsOf } from '../run/weights.js';
 import { openData } from './open-data.js';
 import { sampleRun } from './sample-run.js';
 import { ofTestImages, toldRows } from './told-images.js';
@@ -27,7 +27,7 @@ const POINTS = 800;
 export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
   const config = readConfig(run);
   const built = build(config);
-  const { step, params } = await latestWeights(run, built.network);
+  const { step, params } = await weightsOf(run, built.network);
   try {
     if (!existsSync(sheetFile(run, step))) {
       await orSay('sheet', signal, async () => {

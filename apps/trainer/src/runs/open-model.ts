@@ -4,14 +4,17 @@ import { build } from '@diffusion-ts/recipes';
 import { isDiffusers, type Opened, readDiffusers } from '../diffusers.js';
 import { Refusal } from '../errors.js';
 import { MODEL, readWeights } from '../run/checkpoint-files.js';
-import { hasConfig, readConfig } from '../run/folder.js';
-import { latestWeights } from '../run/weights.js';
+import { hasConfig, isRun, readConfig } from '../run/folder.js';
+import { weightsOf } from '../run/weights.js';
 
 /**
  * A model to use, from the folder of a run (its averaged weights), of weights beside their config.json (the lab exports
- * those) or of diffusers. The caller disposes the weights.
+ * those) or of diffusers. Of a run the weights of its newest checkpoint, unless a step is given. The caller disposes them.
  */
-export async function openModel(folder: string): Promise<Opened & { step?: number }> {
+export async function openModel(folder: string, step?: number): Promise<Opened & { step?: number }> {
+  if (step !== undefined && !isRun(folder)) {
+    throw new Refusal(`${folder} is no run with checkpoints, of which that of step ${step} could be taken.`);
+  }
   if (isDiffusers(folder)) return readDiffusers(folder);
   if (!hasConfig(folder)) {
     throw new Refusal(
@@ -25,5 +28,5 @@ export async function openModel(folder: string): Promise<Opened & { step?: numbe
   if (existsSync(join(folder, MODEL))) {
     return { config, built, params: await readWeights(folder, MODEL, built.network) };
   }
-  return { config, built, ...(await latestWeights(folder, built.network)) };
+  return { config, built, ...(await weightsOf(folder, built.network, step)) };
 }

@@ -5,6 +5,7 @@ import type { Params, Rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
 import { sheetSize } from '../pictures/sheet.js';
 import { type Drawn, type DrawOptions, draw } from './draw.js';
+import type { Edit, EditedDrawing } from './edit.js';
 import { partOf } from './parts.js';
 
 // What sharp makes a picture of at most, and as many points as a set of them may have.
@@ -41,6 +42,8 @@ export interface SampleRunOptions {
   readonly label?: ((i: number) => number) | undefined;
   /** The images that a network is told, where it is told any: the rows of samples `first` … . */
   readonly image?: DrawOptions['image'];
+  /** What is drawn otherwise than from noise, or with the help of another run. */
+  readonly edit?: Edit | undefined;
   readonly keep?: (index: number, total: number) => boolean;
   readonly batch?: number;
   readonly signal?: AbortSignal;
@@ -49,9 +52,10 @@ export interface SampleRunOptions {
 
 /** Draws samples from weights of a network. */
 export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
-  const reverse = options.built.process(options.params, options.settings.guidance);
+  const { built, params, settings, edit } = options;
+  const reverse = edit?.process() ?? built.process(params, settings.guidance);
   try {
-    return await drawOf(reverse, options);
+    return await drawOf(reverse, { ...options, ...(await edit?.drawing(reverse, options.signal)) });
   } finally {
     reverse.dispose();
   }
@@ -60,7 +64,14 @@ export async function sampleRun(options: SampleRunOptions): Promise<Drawn> {
 /** The same from the process of those weights. */
 export async function drawOf(
   reverse: ReverseProcess<Distribution>,
-  { built, settings, keep, label, ...rest }: Omit<SampleRunOptions, 'params'>,
+  {
+    built,
+    settings,
+    sampler,
+    keep,
+    label,
+    ...rest
+  }: Omit<SampleRunOptions, 'params' | 'edit'> & EditedDrawing,
 ): Promise<Drawn> {
   const { network, latentShape } = built;
   const { classes } = network;
@@ -69,7 +80,7 @@ export async function drawOf(
     ...rest,
     // Latents are no pictures.
     ...(keep && latentShape === undefined && { keep }),
-    sampler: built.sampler(settings),
+    sampler: sampler ?? built.sampler(settings),
     shape: network.shape,
     count: settings.count,
     label: classes === undefined ? undefined : (label ?? ((i) => i % classes)),
