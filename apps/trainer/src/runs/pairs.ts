@@ -87,7 +87,7 @@ export async function pairsOf({ data, training }: Pick<RunConfig, 'data' | 'trai
 
 /** Why there are no such pairs of a run, as what comes after its name; undefined where there are. */
 function unpaired(
-  { data, process, sampling: { sampler, eta } }: RunConfig,
+  { data, process, sampling: { sampler, eta, churn } }: RunConfig,
   { network, latentShape }: Built,
   wanted: RunConfig['data'],
 ): string | undefined {
@@ -97,8 +97,10 @@ function unpaired(
   if (latentShape !== undefined || process.noise !== 'gaussian' || network.image !== undefined) {
     return 'makes no samples of Gaussian noise alone: expected a run that does';
   }
-  if (SAMPLERS[sampler]!.noise !== 'none' || (eta ?? 0) > 0) {
-    return `draws with ${sampler}${eta ? ` and an eta of ${eta}` : ''}, which adds noise on the way: expected a run whose sampler is ddim or heun, say`;
+  const added = Object.entries({ eta, churn }).find(([, value]) => value !== null && value > 0);
+  if (SAMPLERS[sampler]!.noise !== 'none' || added !== undefined) {
+    const how = added === undefined ? sampler : `${sampler}, ${added[0]} ${added[1]}`;
+    return `draws with ${how}, which adds noise on the way: expected a run whose sampler is ddim or heun, say`;
   }
   return undefined;
 }
