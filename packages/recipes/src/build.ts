@@ -2,11 +2,13 @@ import type { ForwardProcess } from '@diffusion-ts/forward-process';
 import type { Decoder } from '@diffusion-ts/losses';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
+import type { NoiseSchedule } from '@diffusion-ts/schedules';
 import type { Params, Rng } from '@diffusion-ts/tensor';
 import type { TrainStepOptions } from '@diffusion-ts/training';
 import { buildAutoencoder } from './autoencoder.js';
 import { buildCategorical } from './categorical.js';
 import { classesOf } from './classes.js';
+import { buildClassifier, type Logits } from './classifier.js';
 import { checkCondition } from './condition-image.js';
 import type { RunConfig } from './config/schema.js';
 import { buildDiffusion } from './diffusion.js';
@@ -26,6 +28,11 @@ export interface Built {
   readonly forward: ForwardProcess<Any>;
   /** Of one x_T, where that does not look like data: the latents of an autoencoder. */
   readonly latentShape?: readonly number[];
+  /**
+   * Of a network that tells classes: the logits of p(y | x_t), for x_t of any schedule. Then nothing is drawn, and the three
+   * that are for drawing throw ConfigError.
+   */
+  readonly classifier?: (params: Params, schedule: NoiseSchedule) => Logits;
   /** How the steps of training are taken; step s draws from `rng.fork(s)`. The caller calls `dispose` when done. */
   trainSteps(rng: Rng): TrainStepOptions<Any> & { dispose(): void };
   /**
@@ -57,6 +64,7 @@ export function build(config: RunConfig): Built {
 
 function builtOf(config: RunConfig): Built {
   if (config.model._class_name === 'AutoencoderKL') return buildAutoencoder(config);
+  if (config.model._class_name === 'Classifier') return buildClassifier(config);
   const onClasses = classesOf(config.data) !== undefined || config.process.noise !== 'gaussian';
   if (onClasses) return buildCategorical(config);
   return isLearned(config) ? buildVariationalDiffusion(config) : buildDiffusion(config);

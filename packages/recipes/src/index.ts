@@ -1,6 +1,7 @@
 export { alphaBarsOf, checkAlphaBars } from './alpha-bars.js';
 export { type Built, build } from './build.js';
 export { classesOf, isSequences, type SequencesConfig, sequencesOf } from './classes.js';
+export { classifierGuided, type Logits } from './classifier.js';
 export { type ConditionConfig, conditionOf, degradationOf, preparedImages } from './condition-image.js';
 export type { Preset, RunConfig } from './config/schema.js';
 export { blaming, ConfigError } from './config-error.js';

@@ -1,5 +1,7 @@
 import type { Dataset } from '@diffusion-ts/datasets';
 import {
+  type ClassifierConfig,
+  classifier,
   type MixerConfig,
   type MlpConfig,
   type Model,
@@ -84,9 +86,9 @@ export function countOf(shapes: Shapes): number {
  */
 export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean): DenoisingNetwork {
   const { _class_name: name, ...rest } = config;
-  if (name === 'AutoencoderKL') {
+  if (name === 'AutoencoderKL' || name === 'Classifier') {
     throw new ConfigError(
-      'model._class_name is AutoencoderKL, which denoises nothing: expected UNet2DModel or MLP.',
+      `model._class_name is ${name}, which denoises nothing: expected UNet2DModel or MLP.`,
     );
   }
   if (name === 'MLP') {
@@ -108,6 +110,14 @@ export function denoisingNetworkOf(config: RunConfig['model'], hidden: boolean):
     hidden,
     ...(told !== undefined && { image: [height, width, told] }),
   });
+}
+
+/**
+ * The classifier that a config describes.
+ * @throws ConfigError if it cannot be built.
+ */
+export function classifierOf({ _class_name, ...config }: RunConfig['model']): Model<ClassifierConfig> {
+  return checked(config, Object.keys(classifier({}).config), () => classifier(config));
 }
 
 /**
@@ -139,17 +149,19 @@ export function fitModel(
   const decided =
     model._class_name === 'AutoencoderKL'
       ? decidedOfAutoencoder(dataset, data)
-      : model._class_name === 'Mixer'
-        ? { length: first, states: forward?.states ?? 0, outputs }
-        : isImage
-          ? {
-              sample_size: first === second ? first : [first, second],
-              in_channels: channels + (told ?? 0),
-              ...(told !== undefined && { condition_channels: told }),
-              out_channels: outputs * channels,
-              num_class_embeds: labels,
-            }
-          : { dimensions: first, outputs: outputs * first, classes: labels };
+      : model._class_name === 'Classifier'
+        ? decidedOfClassifier(dataset)
+        : model._class_name === 'Mixer'
+          ? { length: first, states: forward?.states ?? 0, outputs }
+          : isImage
+            ? {
+                sample_size: first === second ? first : [first, second],
+                in_channels: channels + (told ?? 0),
+                ...(told !== undefined && { condition_channels: told }),
+                out_channels: outputs * channels,
+                num_class_embeds: labels,
+              }
+            : { dimensions: first, outputs: outputs * first, classes: labels };
   for (const [key, value] of Object.entries(decided)) {
     const given = model[key] ?? value;
     if (JSON.stringify(given) !== JSON.stringify(value)) {
@@ -159,6 +171,9 @@ export function fitModel(
     }
   }
   if (model._class_name === 'AutoencoderKL') return { ...model, ...decided };
+  if (model._class_name === 'Classifier') {
+    return { _class_name: model._class_name, ...classifierOf({ ...model, ...decided }).config };
+  }
   return denoisingNetworkOf({ ...model, ...decided }, hides).config;
 }
 
@@ -197,6 +212,21 @@ export function withParameters(
       const own = Object.entries(params).filter(([name]) => !Object.hasOwn(shapes, name));
       return network.denoiser(Object.fromEntries(own), rng);
     },
+  };
+}
+
+/** What the data decide of a classifier. */
+function decidedOfClassifier({
+  shape: [height, width, channels],
+  classes,
+}: Dataset): Record<string, unknown> {
+  if (classes === undefined) {
+    throw new ConfigError('data.labels is false: expected true, since a Classifier learns the classes.');
+  }
+  return {
+    sample_size: height === width ? height : [height, width],
+    in_channels: channels,
+    classes: classes.length,
   };
 }
 

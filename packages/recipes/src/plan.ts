@@ -22,6 +22,10 @@ export function checkPlan(config: RunConfig): Built {
     emaOf(config.training.ema);
   });
   checkTimes(config);
+  if (built.classifier !== undefined) {
+    checkContinuous(config, built.forward.schedule, 'cross-entropy');
+    return built;
+  }
   checkCoupling(config, built);
   if (isCategorical(built.forward)) checkClassesTaught(config, built);
   else if (built.latentShape === undefined) checkTaught(config, built);
@@ -148,9 +152,9 @@ function checkEnd({ loss, process }: RunConfig, schedule: NoiseSchedule): void {
  */
 export function planWarnings(
   { process }: RunConfig,
-  { forward: { schedule }, latentShape }: Built,
+  { forward: { schedule }, latentShape, classifier }: Built,
 ): string[] {
-  if (latentShape !== undefined) return [];
+  if (latentShape !== undefined || classifier !== undefined) return [];
   const { alpha, sigma } = schedule.level(schedule.end);
   const amplified = sigma / alpha;
   return process.predicts === 'epsilon' && process.schedule.kind !== 'variance-exploding' && amplified > 1000

@@ -237,6 +237,7 @@ it.each(Object.entries(PRESETS))('the preset %s is a plan that can be carried ou
   const shaped = {
     UNet2DModel: { sample_size: 32, in_channels: 3, out_channels: 3, num_class_embeds: 11, ...told },
     AutoencoderKL: { sample_size: 32, in_channels: 3, out_channels: 6 },
+    Classifier: { sample_size: 32, in_channels: 3, classes: 10 },
     MLP: { dimensions: 2, outputs: parsed.process.variance === 'learned' ? 4 : 2 },
     Mixer: { length: 8, states: 28, outputs: 27 },
   }[parsed.model._class_name];

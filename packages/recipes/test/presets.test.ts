@@ -19,6 +19,7 @@ const SHAPES: Readonly<Record<keyof typeof PRESETS, readonly number[]>> = {
   'mnist-flow': [28, 28, 1],
   'mnist-7': [7, 7, 1],
   'mnist-superres': [28, 28, 1],
+  'mnist-classifier': [28, 28, 1],
   'binary-heartbeat': [20],
   'mnist-binary': [28, 28, 1],
   names: [8],
@@ -57,14 +58,15 @@ describe('a preset', () => {
     },
   );
 
-  it.each(NAMES)('can be built and sampled from: %s', (name) => {
+  it.each(NAMES)('can be built and sampled from, but for a classifier: %s', (name) => {
     const config = parseConfig(PRESETS[name], name);
     const classes = 'labels' in config.data && config.data.labels ? 10 : undefined;
     const model = fitModel(config, data(SHAPES[name], classes));
-    const { network, sampler } = build({ ...config, model });
+    const { network, sampler, classifier } = build({ ...config, model });
     expect(network.shape).toEqual(SHAPES[name]);
     expect(network.classes).toBe(classes);
-    expect(() => sampler(config.sampling)).not.toThrow();
+    if (classifier === undefined) expect(() => sampler(config.sampling)).not.toThrow();
+    else expect(() => sampler(config.sampling)).toThrow('neither draws nor bounds anything');
   });
 
   it.each([

@@ -254,7 +254,7 @@ const sampling = section({
 export const runConfig = section({
   data,
   model: z.looseObject(
-    { _class_name: oneOf(['UNet2DModel', 'MLP', 'Mixer', 'AutoencoderKL']) },
+    { _class_name: oneOf(['UNet2DModel', 'MLP', 'Mixer', 'AutoencoderKL', 'Classifier']) },
     { error: 'an object' },
   ),
   process: z.prefault(process, {}),

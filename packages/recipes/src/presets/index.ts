@@ -6,6 +6,7 @@ import { images, images64 } from './images.js';
 import { mnist } from './mnist.js';
 import { mnist7 } from './mnist-7.js';
 import { mnistBinary } from './mnist-binary.js';
+import { mnistClassifier } from './mnist-classifier.js';
 import { mnistEdm } from './mnist-edm.js';
 import { mnistFlow } from './mnist-flow.js';
 import { mnistLatent } from './mnist-latent.js';
@@ -36,6 +37,7 @@ export const PRESETS = {
   'mnist-flow': mnistFlow,
   'mnist-7': mnist7,
   'mnist-superres': mnistSuperres,
+  'mnist-classifier': mnistClassifier,
   'binary-heartbeat': binaryHeartbeat,
   'mnist-binary': mnistBinary,
   names,
