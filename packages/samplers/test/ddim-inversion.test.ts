@@ -24,10 +24,10 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { eventually } from '../src/conformance/eventually.js';
 import { ddim } from '../src/ddim.js';
 import { ddimInversion } from '../src/ddim-inversion.js';
 import { type Batch, distance, sum, toTensor } from './batch.js';
-import { eventually } from './conformance.js';
 import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, expectSteps, record } from './running.js';
 

@@ -28,8 +28,8 @@ import { type Denoiser, finish, type PerExample, rng } from '@diffusion-ts/tenso
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../src/conformance/eventually.js';
 import { autoguided, ddim, energyGuided, energyOfX0, guided, labelEnergy } from '../src/index.js';
-import { eventually } from './conformance.js';
 
 /** Components of two classes in the plane. */
 const PARTS = [

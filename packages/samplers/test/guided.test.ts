@@ -17,9 +17,9 @@ import { type Condition, type Denoiser, finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { eventually } from '../src/conformance/eventually.js';
 import { ddim, type GuidanceOptions, guided } from '../src/index.js';
 import { product, sum, toBatch, toTensor } from './batch.js';
-import { eventually } from './conformance.js';
 import { NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record } from './running.js';
 

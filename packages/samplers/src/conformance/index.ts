@@ -1,0 +1,1 @@
+export { type Case, conformance, type Subject } from './conformance.js';
