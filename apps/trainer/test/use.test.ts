@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, writeSafetensors } from '@diffusion-ts/checkpoints';
+import { TIMES } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { goldenPath } from '@diffusion-ts/testing';
 import sharp from 'sharp';
@@ -198,6 +199,28 @@ describe('diffusion sample', () => {
     expect(await draw('again.png', '--sampler', 'heun', '--batch', '2')).toBe(sheets[1]);
   });
 
+  it('spreads the steps as --times says, and lets a sampler find them to a tolerance', async () => {
+    const out = folder();
+    const draw = async (name: string, ...more: string[]) => {
+      const file = join(out, name);
+      const args = ['sample', images, '--out', file, ...more, ...CPU];
+      const { code, stderr } = await diffusion(...args);
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+      return hash(file);
+    };
+    const spread = await Promise.all(
+      ['leading', 'trailing', 'karras', 'log-snr'].map((times) =>
+        draw(`${times}.png`, '--steps', '3', '--times', times),
+      ),
+    );
+    expect(new Set(spread).size).toBe(4);
+    const found = await Promise.all([
+      draw('rk45.png', '--sampler', 'rk45', '--tolerance', '0.01'),
+      draw('adaptive.png', '--sampler', 'dpm-adaptive'),
+    ]);
+    expect(new Set([...spread, ...found]).size).toBe(6);
+  });
+
   it('refuses a sampler that it does not know and names those there are, and options of another sampler', async () => {
     const refused = async (...more: string[]) => {
       const { code, stderr } = await diffusion('sample', images, ...more, ...CPU);
@@ -207,8 +230,17 @@ describe('diffusion sample', () => {
     expect(await refused('--sampler', 'dpm')).toContain(
       `Allowed choices are ${Object.keys(SAMPLERS).join(', ')}.`,
     );
-    expect(await refused('--sampler', 'dpm-solver++', '--order', '4')).toContain('Expected 1, 2 or 3.');
-    const owners = (setting: 'eta' | 'order' | 'churn') =>
+    expect(await refused('--sampler', 'lms', '--order', '5')).toContain('Expected 1, 2, 3 or 4.');
+    expect(await refused('--sampler', 'deis', '--order', '4')).toBe(
+      'error: --order does not go with --sampler deis: order must be 1, 2 or 3, not 4.\n',
+    );
+    expect(await refused('--sampler', 'rk45', '--steps', '4')).toBe(
+      'error: --steps is for a list of steps: rk45 finds its own, to a --tolerance.\n',
+    );
+    expect(await refused('--times', 'even-ish')).toContain(
+      `Allowed choices are ${Object.keys(TIMES).join(', ')}.`,
+    );
+    const owners = (setting: 'eta' | 'order' | 'churn' | 'tolerance') =>
       Object.keys(SAMPLERS).filter((name) => SAMPLERS[name]!.knows.includes(setting));
     expect(owners('eta')).toEqual(expect.arrayContaining(['ddim', 'euler-ancestral', 'dpm2-ancestral']));
     expect(owners('churn')).toEqual(['heun']);
@@ -219,6 +251,7 @@ describe('diffusion sample', () => {
       ['heun', 'eta'],
       ['heun', 'order'],
       ['ancestral', 'eta'],
+      ['heun', 'tolerance'],
     ] as const)
       expect(await refused('--sampler', sampler, `--${setting}`, '1')).toBe(
         `error: --${setting} belongs to --sampler ${owners(setting).join(' or ')}: ${sampler} has no such choice.\n`,

@@ -39,13 +39,15 @@ export const TIMES: Readonly<Record<NonNullable<SamplingConfig['times']>, (steps
 
 /**
  * The times of a config, as many as the schedule has steps where it names no number of them. Where it names no way to
- * spread them: evenly for the ancestral sampler, and for the others in the way that comes nearest to the exact solution.
+ * spread them: evenly for the ancestral sampler, and for the others in the way that comes nearest to the exact solution. A
+ * sampler that finds its steps goes from the most noise to the least.
  * @throws ConfigError if there are not as many, or there is no number of them, or they cannot be spread so.
  */
 export function timesOf(
   { sampler, steps, times }: Pick<SamplingConfig, 'sampler' | 'steps' | 'times'>,
   schedule: NoiseSchedule,
 ): Times {
+  if (SAMPLERS[sampler]?.findsSteps) return ({ end, least, start }) => Float64Array.of(end, least, start);
   const all = schedule.steps;
   const count = steps ?? all;
   if (count === undefined) {
@@ -69,15 +71,23 @@ export function timesOf(
 
 /**
  * The sampler of a config.
- * @throws ConfigError if its times do not fit the schedule (see `timesOf`).
+ * @throws ConfigError if its times do not fit the schedule (see `timesOf`), or it has no such order.
  */
 export function samplerOf(settings: SamplingConfig, { schedule }: Pick<ForwardProcess, 'schedule'>): Sampler {
   return samplerAt(settings, timesOf(settings, schedule));
 }
 
 /** The sampler of a config at other times than it names, to begin from a picture. */
-export function samplerAt({ sampler, eta, order, churn }: SamplingConfig, times: Times): Sampler {
-  return SAMPLERS[sampler]!.make({ times, order, churn, ...(eta !== null && { eta }) });
+export function samplerAt({ sampler, eta, order, churn, tolerance }: SamplingConfig, times: Times): Sampler {
+  return blaming('sampling: ', () =>
+    SAMPLERS[sampler]!.make({
+      times,
+      churn,
+      ...(eta !== null && { eta }),
+      ...(order !== null && { order }),
+      ...(tolerance !== null && { tolerance }),
+    }),
+  );
 }
 
 /**

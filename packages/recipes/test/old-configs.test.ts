@@ -18,7 +18,7 @@ describe('a config.json of the first edition', () => {
     const { process, loss, sampling, training, ...rest } = json as RunConfig;
     const added = {
       process: { clip: 1, noise: 'gaussian', sigmaData: 0.5 },
-      sampling: { times: null, order: 2, churn: 0 },
+      sampling: { times: null, order: null, churn: 0, tolerance: null },
       training: {
         timestepsMean: null,
         timestepsDeviation: null,

@@ -22,7 +22,8 @@ describe('the config of a run', () => {
       times: null,
       eta: null,
       churn: 0,
-      order: 2,
+      order: null,
+      tolerance: null,
       guidance: 0,
       count: 64,
     });
@@ -88,8 +89,13 @@ describe('the config of a run', () => {
     ['loss.weighting.kind', 'snr', `is "snr": expected one of ${WEIGHTINGS}.`],
     ['loss.weighting.gamma', 1, 'is no setting: expected one of kind.'],
     ['trainin', {}, `is no setting: expected training, perhaps, or ${PARTS}.`],
-    ['sampling.sampler', 'oiler', `is "oiler": expected one of ${Object.keys(SAMPLERS).join(', ')}.`],
-    ['sampling.order', 4, 'is 4: expected 1, 2 or 3.'],
+    [
+      'sampling.sampler',
+      'oiler',
+      `is "oiler": expected euler, perhaps, or one of ${Object.keys(SAMPLERS).join(', ')}.`,
+    ],
+    ['sampling.order', 5, 'is 5: expected 1, 2, 3 or 4.'],
+    ['sampling.tolerance', 0, 'is 0: expected a number above 0.'],
     [
       'sampling.times',
       'karas',

@@ -36,6 +36,11 @@ it.each([
   ['guidance without hidden classes', { sampling: { guidance: 1 } }, 'sampling.guidance is 1: expected 0'],
   ['more steps than there are', { sampling: { steps: 9 } }, 'sampling.steps is 9: expected at most the 8'],
   ['an eta that no step has', { sampling: { eta: 50 } }, 'sampling: eta is 50, expected at most'],
+  [
+    'an order that a sampler does not have',
+    { sampling: { sampler: 'deis', order: 4 } },
+    'sampling: order must be 1, 2 or 3, not 4',
+  ],
   ['few steps of the previous mean', { process: { predicts: 'previous' } }, 'sampling: the times go from'],
   [
     'the bound in continuous time',

@@ -53,7 +53,7 @@ describe('a preset', () => {
             pairs: null,
           },
         },
-        sampling: { ...sampling, times: null, eta: null, churn: 0 },
+        sampling: { ...sampling, times: null, eta: null, order: null, churn: 0, tolerance: null },
       });
     },
   );

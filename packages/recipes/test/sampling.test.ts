@@ -1,5 +1,6 @@
 import { latent } from '@diffusion-ts/forward-process';
 import { atOnce } from '@diffusion-ts/reverse-process';
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import {
   even,
   every,
@@ -39,16 +40,24 @@ function timesIn(schedule: object, sampling: object): { list: number[]; schedule
   return { list: [...timesOf(config.sampling, built)(built)], schedule: built };
 }
 
+const LISTED = namesAt('sampling.sampler').filter((name) => !SAMPLERS[name]!.findsSteps);
+
 describe('the times that a run is sampled at', () => {
+  it('are the most noise, the least and the data for a sampler that finds the others, whatever else is set', () => {
+    for (const sampler of ['rk45', 'dpm-adaptive'])
+      expect(timesIn(COSINE, { sampler, steps: 7, times: 'leading' }).list).toEqual([99, 0, -1]);
+    expect(timesIn(RECTIFIED, { sampler: 'rk45', steps: null }).list).toEqual([1, 1e-3, 0]);
+  });
+
   it('are those of as many sections for the ancestral sampler, and the last of equal parts for the others', () => {
-    for (const sampler of namesAt('sampling.sampler')) {
+    for (const sampler of LISTED) {
       const { list, schedule } = timesIn(COSINE, { sampler, steps: 7 });
       expect(list).toEqual([...(sampler === 'ancestral' ? sections([7]) : trailing(7))(schedule)]);
     }
   });
 
   it('are all there are where no number is given, or that of the schedule itself', () => {
-    for (const sampler of namesAt('sampling.sampler')) {
+    for (const sampler of LISTED) {
       for (const steps of [null, 100]) {
         const { list, schedule } = timesIn(COSINE, { sampler, steps });
         expect(list).toEqual([...every()(schedule)]);
@@ -57,7 +66,7 @@ describe('the times that a run is sampled at', () => {
   });
 
   it("are Karras's levels where noise grows beyond the data, however far", () => {
-    for (const sampler of namesAt('sampling.sampler')) {
+    for (const sampler of LISTED) {
       for (const edm of [EDM, { ...EDM, sigmaMax: 0.8 }]) {
         const { list, schedule } = timesIn(edm, { sampler, steps: 18 });
         expect(list).toEqual([...karras({ steps: 18 })(schedule)]);
@@ -79,7 +88,7 @@ describe('the times that a run is sampled at', () => {
       karras: karras({ steps: 6 }),
       'log-snr': logSnrSpaced(6),
     };
-    for (const sampler of namesAt('sampling.sampler')) {
+    for (const sampler of LISTED) {
       const { list, schedule } = timesIn(COSINE, { sampler, times, steps: 6 });
       expect(list).toEqual([...rules[times as keyof typeof rules](schedule)]);
     }
@@ -145,14 +154,31 @@ async function sampled(...changes: Setting[]): Promise<number[]> {
 describe('the sampler of a run', () => {
   beforeAll(() => useBackend('cpu'));
 
-  it.each(namesAt('sampling.sampler'))('is the one that is named, and no other: %s', async (sampler) => {
+  it('is the one that is named, and no other but Euler’s, which is DDIM’s', async () => {
     const before = tf.memory().numTensors;
-    const samples = await sampled(['sampling.sampler', sampler]);
-    expect(samples.every(Number.isFinite)).toBe(true);
-    for (const other of namesAt('sampling.sampler')) {
-      if (other !== sampler) expect(await sampled(['sampling.sampler', other])).not.toEqual(samples);
+    const samples = new Map<string, string>();
+    for (const sampler of namesAt('sampling.sampler')) {
+      const drawn = await sampled(['sampling.sampler', sampler]);
+      expect(drawn.every(Number.isFinite)).toBe(true);
+      samples.set(sampler, drawn.join());
     }
+    expect(samples.get('euler')).toBe(samples.get('ddim'));
+    expect(new Set(samples.values()).size).toBe(samples.size - 1);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('has the order and the tolerance that are given, and else its own', async () => {
+    for (const [sampler, setting, own, other] of [
+      ['lms', 'order', 4, 2],
+      ['deis', 'order', 2, 3],
+      ['rk45', 'tolerance', 1e-4, 0.5],
+      ['dpm-adaptive', 'tolerance', 0.01, 0.5],
+    ] as const) {
+      const of = (value: number | null) =>
+        sampled(['sampling.sampler', sampler], [`sampling.${setting}`, value]);
+      expect(await of(null)).toEqual(await of(own));
+      expect(await of(other)).not.toEqual(await of(own));
+    }
   });
 
   it('has the η, the order and the churn that are given, where it knows them', async () => {

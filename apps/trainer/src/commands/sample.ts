@@ -1,11 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { type Built, isPoints, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, isPoints, type RunConfig, TIMES } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams, rng, stackedRng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
-import { Refusal } from '../errors.js';
+import { Refusal, sentence } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
@@ -21,7 +21,10 @@ import { seedList } from './seeds.js';
 
 interface SampleOptions
   extends Partial<
-      Pick<RunConfig['sampling'], 'sampler' | 'steps' | 'eta' | 'order' | 'churn' | 'guidance' | 'count'>
+      Pick<
+        RunConfig['sampling'],
+        'sampler' | 'steps' | 'times' | 'eta' | 'order' | 'churn' | 'tolerance' | 'guidance' | 'count'
+      >
     >,
     Editing {
   seed: number;
@@ -46,13 +49,23 @@ export const sampleCommand: Command = new Command('sample')
     ),
   )
   .option('--steps <n>', 'steps of the sampler, at most those of the schedule', wholeNumber(1))
+  .addOption(
+    new Option('--times <name>', 'how the steps are spread; default: as the run says').choices(
+      Object.keys(TIMES),
+    ),
+  )
   .option(
     '--eta <eta>',
     'noise of DDIM and the ancestral ones: 0 is deterministic, 1 as much as the ancestral sampler',
     numberFrom(0),
   )
   .option('--churn <amount>', 'of heun: the noise to add before the steps, S_churn of EDM', numberFrom(0))
-  .option('--order <n>', 'of dpm-solver++: 1 is DDIM, 2 or 3 more exact', solverOrder)
+  .option('--order <n>', 'of those that remember: 1 is DDIM, 2, 3 or (of lms) 4 more exact', solverOrder)
+  .option(
+    '--tolerance <error>',
+    'of rk45 and dpm-adaptive, which find their steps: the error that a step may have',
+    numberFrom(Number.MIN_VALUE),
+  )
   .option('--count <n>', 'how many samples', wholeNumber(1))
   .option('--seed <n>', 'sample i depends on the seed and i alone', wholeNumber(0), 0)
   .addOption(
@@ -116,9 +129,9 @@ Examples:
   )
   .action(sampleAction);
 
-function solverOrder(text: string): 1 | 2 | 3 {
-  const found = ([1, 2, 3] as const).find((n) => String(n) === text);
-  if (found === undefined) throw new InvalidArgumentError('Expected 1, 2 or 3.');
+function solverOrder(text: string): 1 | 2 | 3 | 4 {
+  const found = ([1, 2, 3, 4] as const).find((n) => String(n) === text);
+  if (found === undefined) throw new InvalidArgumentError('Expected 1, 2, 3 or 4.');
   return found;
 }
 
@@ -238,14 +251,16 @@ function chosen(
 ): RunConfig['sampling'] {
   const {
     sampler = saved.sampler,
-    // Another sampler has as much noise as it has of itself.
+    // Another sampler has as much noise, and is as exact, as it is of itself.
     eta = sampler === saved.sampler ? saved.eta : null,
-    order = saved.order,
+    order = sampler === saved.sampler ? saved.order : null,
     churn = saved.churn,
+    tolerance = sampler === saved.sampler ? saved.tolerance : null,
+    times = saved.times,
     guidance = saved.guidance,
     count = options.seeds?.length ?? (options.interpolate ? BETWEEN : saved.count),
   } = options;
-  for (const setting of ['eta', 'order', 'churn'] as const) {
+  for (const setting of ['eta', 'order', 'churn', 'tolerance'] as const) {
     if (options[setting] === undefined || SAMPLERS[sampler]!.knows.includes(setting)) continue;
     const owners = Object.keys(SAMPLERS).filter((name) => SAMPLERS[name]!.knows.includes(setting));
     throw new Refusal(
@@ -253,8 +268,30 @@ function chosen(
       { exitCode: 2 },
     );
   }
+  try {
+    SAMPLERS[sampler]!.make({ ...(order !== null && { order }) });
+  } catch (error) {
+    throw new Refusal(`--order does not go with --sampler ${sampler}: ${sentence(error)}.`, { exitCode: 2 });
+  }
+  const spread = options.steps === undefined ? options.times && '--times' : '--steps';
+  if (spread !== undefined && SAMPLERS[sampler]!.findsSteps) {
+    throw new Refusal(`${spread} is for a list of steps: ${sampler} finds its own, to a --tolerance.`, {
+      exitCode: 2,
+    });
+  }
   // The few steps that suffice for another sampler are too few for the ancestral one, where the schedule has more.
   const takesAll = sampler === 'ancestral' && saved.sampler !== 'ancestral' && schedule.steps !== undefined;
   const ofRun = takesAll ? null : saved.steps;
-  return { ...saved, sampler, steps: options.steps ?? ofRun, eta, order, churn, guidance, count };
+  return {
+    ...saved,
+    sampler,
+    steps: options.steps ?? ofRun,
+    times,
+    eta,
+    order,
+    churn,
+    tolerance,
+    guidance,
+    count,
+  };
 }

@@ -245,7 +245,9 @@ const sampling = section({
   // null: as much noise as the sampler has of itself.
   eta: defaults(z.nullable(number(0)), null),
   churn: defaults(number(0), 0),
-  order: defaults(z.literal([1, 2, 3], { error: '1, 2 or 3' }), 2),
+  // How many predictions a step rests on, and what its error may be; null: the sampler's own.
+  order: defaults(z.nullable(z.literal([1, 2, 3, 4], { error: '1, 2, 3 or 4' })), null),
+  tolerance: defaults(z.nullable(between(0)), null),
   guidance: defaults(number(-1), 0),
   count: defaults(whole(1), 64),
 });
