@@ -19,9 +19,9 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { eventually } from '../src/conformance/eventually.js';
 import { type AdaptiveOptions, dpmAdaptive, rk45, type Sampler } from '../src/index.js';
 import { type Batch, distance, sum, toBatch, toTensor } from './batch.js';
-import { eventually } from './conformance.js';
 import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record } from './running.js';
 

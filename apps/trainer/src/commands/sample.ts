@@ -23,10 +23,11 @@ interface SampleOptions
   extends Partial<
       Pick<
         RunConfig['sampling'],
-        'sampler' | 'steps' | 'times' | 'eta' | 'order' | 'churn' | 'tolerance' | 'guidance' | 'count'
+        'sampler' | 'steps' | 'times' | 'order' | 'churn' | 'tolerance' | 'guidance' | 'count'
       >
     >,
     Editing {
+  eta?: number;
   seed: number;
   seeds?: number[];
   class?: string;
