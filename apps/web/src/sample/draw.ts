@@ -1,12 +1,11 @@
 import { latent } from '@diffusion-ts/forward-process';
 import { timesOf } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
-import { SAMPLERS } from '@diffusion-ts/samplers';
+import { inpainted, SAMPLERS, sdedit } from '@diffusion-ts/samplers';
 import { type NoiseSchedule, startingAt, type Times } from '@diffusion-ts/schedules';
 import { finish, type Rng, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Client } from '../lab/protocol.js';
-import { type KnownPixels, knowing } from './knowing.js';
 
 export interface SampleRequest {
   readonly sampler: string;
@@ -17,7 +16,8 @@ export interface SampleRequest {
   readonly seed: number;
   /** Where to start, if not from noise: x_t itself, or x_0 to be noised up to t. One image, or one for each. */
   readonly start?: { readonly at: 'xt' | 'x0'; readonly t: number; readonly values: Float32Array };
-  readonly known?: KnownPixels;
+  /** What stays of one image: the pixels where `mask` is 1. */
+  readonly known?: { readonly image: Float32Array; readonly mask: Float32Array };
 }
 
 /** x_t and the x_0 that the network sees in it, for all images, in [−1, 1]. */
@@ -45,9 +45,15 @@ export async function draw(
 ): Promise<Drawn> {
   const named = SAMPLERS[request.sampler];
   if (named === undefined) throw new RangeError(`There is no sampler "${request.sampler}".`);
-  const sampler = named.make({ times: timesOfRequest(request, process.forward.schedule) });
+  const times = timesOfRequest(request, process.forward.schedule);
+  const sampler =
+    request.start?.at === 'x0' ? sdedit((times) => named.make({ times }), times) : named.make({ times });
   let evaluations = 0;
-  const wise = request.known ? knowing(process, request.known) : process;
+  const known = request.known && {
+    image: tf.tensor(request.known.image, [1, ...shape]),
+    known: tf.tensor(request.known.mask, [1, ...shape], 'bool'),
+  };
+  const wise = known ? inpainted(process, known) : process;
   const counted: ReverseProcess = {
     ...wise,
     evaluate(...asked) {
@@ -72,7 +78,7 @@ export async function draw(
     end.dispose();
     return { images, evaluations };
   } finally {
-    tf.dispose([start, label ?? []]);
+    tf.dispose([start, label ?? [], known ?? {}]);
   }
 }
 
@@ -83,6 +89,7 @@ function timesOfRequest({ sampler, steps, start }: SampleRequest, schedule: Nois
   return start === undefined ? times : startingAt(start.t, times);
 }
 
+/** What the sampler is given: x_T, x_t or the images that it starts from. */
 function startOf(
   { forward }: ReverseProcess,
   shape: readonly number[],
@@ -93,9 +100,6 @@ function startOf(
   if (start === undefined) return latent(forward, random, all);
   return tf.tidy(() => {
     const one = start.values.length === tf.util.sizeFromShape([...shape]);
-    const given = one
-      ? tf.broadcastTo(tf.tensor(start.values, [1, ...shape]), all)
-      : tf.tensor(start.values, all);
-    return start.at === 'xt' ? given : forward.sample(given, start.t, forward.noise(random, all));
+    return one ? tf.broadcastTo(tf.tensor(start.values, [1, ...shape]), all) : tf.tensor(start.values, all);
   });
 }
