@@ -1,5 +1,5 @@
 import { between, linear, rectified, rescaleToZeroTerminalSnr } from '@diffusion-ts/schedules';
-import { expectAllClose } from '@diffusion-ts/testing';
+import { expectAllClose, golden } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { edmPrediction, PREDICTIONS, type Prediction, trainedOn } from '../src/index.js';
@@ -56,6 +56,17 @@ it('flow has 1/(α + σ) and −σ/(α + σ), and is told 1000 σ/(α + σ)', ()
   expectAt(flow, { skip: 1 / 1.4, out: -0.8 / 1.4, told: 800 / 1.4 });
   const straight = rectified();
   expect(flow.at(straight.level(0.25), straight).told).toBe(250);
+});
+
+it('flow tells a network what diffusers tells it at every level, shifted or not', () => {
+  type Row = { name: string; timesteps: number[]; sigmas: number[] };
+  const rows = golden<{ rows: Row[] }>('flow').rows.filter(({ name }) => !name.includes('DPM'));
+  expect(rows.length).toBe(6);
+  const straight = rectified();
+  for (const { timesteps, sigmas } of rows) {
+    const told = sigmas.slice(0, -1).map((sigma) => flow.at(straight.level(sigma), straight).told!);
+    expectAllClose(told, timesteps, { relative: 1e-6, absolute: 0 });
+  }
 });
 
 it('edm has the four numbers of table 1 of Karras et al., σ/α and x/α standing for σ and x', () => {

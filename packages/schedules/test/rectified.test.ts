@@ -1,7 +1,14 @@
-import { expectAllClose } from '@diffusion-ts/testing';
+import { expectAllClose, golden } from '@diffusion-ts/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { rectified } from '../src/index.js';
+
+interface FlowRow {
+  readonly name: string;
+  readonly config: { readonly shift: number };
+  readonly inference_steps: number;
+  readonly sigmas: readonly number[];
+}
 
 const shifts = fc.double({ min: 0.01, max: 100, noNaN: true });
 const part = fc.integer({ min: 0, max: 2 ** 30 }).map((k) => k / 2 ** 30);
@@ -34,6 +41,18 @@ describe('rectified', () => {
     );
     const { alpha, sigma } = rectified({ shift: 3 }).level(0.5);
     expect([alpha, sigma]).toEqual([0.25, 0.75]);
+  });
+
+  it('has the levels of diffusers where it visits times evenly, from pure noise to what it shifts 0.001 to', () => {
+    const rows = golden<{ rows: FlowRow[] }>('flow').rows.filter(({ name }) => name === 'flow Euler');
+    expect(rows.map(({ config }) => config.shift)).toEqual([1, 3, 1, 3]);
+    for (const { config, inference_steps: steps, sigmas } of rows) {
+      const schedule = rectified({ shift: config.shift });
+      const least = schedule.level(0.001).sigma;
+      const evenly = Array.from({ length: steps }, (_, i) => 1 - ((1 - least) * i) / (steps - 1));
+      const levels = evenly.map((t) => schedule.level(t).sigma);
+      expectAllClose(levels, sigmas.slice(0, -1), { relative: 2e-6, absolute: 0 });
+    }
   });
 
   it('ends in pure noise exactly, whatever the shift', () => {
