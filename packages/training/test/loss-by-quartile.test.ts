@@ -26,12 +26,13 @@ test('times between the whole ones fall where they are, and those before the fir
   expect(lossByQuartile(discrete(8), t, [1, 3, 5, 7, 9], [1, 1, 1, 1, 1])).toEqual([2, 5, undefined, 8]);
 });
 
-test('in continuous time a quarter is one of the way from the data to the noise, the last with its end', () => {
+test('in continuous time a quarter is one of the straight way from the data to the noise, the last with its end', () => {
   const losses = [1, 2, 3, 4, 5, 6];
   const weights = [1, 1, 1, 2, 1, 1];
-  const parts = [0.01, 0.2499, 0.25, 0.5, 0.75, 1];
-  for (const schedule of [rectified(), varianceExploding({ sigmaMax: 80 })]) {
-    const t = Float64Array.from(parts, (u) => u * schedule.end);
-    expect(lossByQuartile(schedule, t, losses, weights)).toEqual([1.5, 3, 4, 5.5]);
-  }
+  const quarters = [1.5, 3, 4, 5.5];
+  const t = Float64Array.of(0.01, 0.2499, 0.25, 0.5, 0.75, 1);
+  expect(lossByQuartile(rectified(), t, losses, weights)).toEqual(quarters);
+  // σ = t/(1 − t): quarters end at 1/3, 1 and 3.
+  const sigmas = Float64Array.of(0.01, 0.333, 0.334, 1, 3, 80);
+  expect(lossByQuartile(varianceExploding(), sigmas, losses, weights)).toEqual(quarters);
 });
