@@ -30,7 +30,7 @@ export type { Loss, LossContext, LossTerms } from './loss.js';
 export { huber, l1, l2, type Norm } from './norm.js';
 export { type SimpleOptions, simple } from './simple.js';
 export { tanhDecoder } from './tanh-decoder.js';
-export { uncertainty, withUncertainty } from './uncertainty.js';
+export { type UncertainProcess, uncertainty, withUncertainty } from './uncertainty.js';
 export { type VariationalBoundOptions, variationalBound } from './variational-bound.js';
 export { type BoundTerms, type BoundTermsOptions, variationalBoundTerms } from './variational-bound-terms.js';
 export {

@@ -1,3 +1,4 @@
+import type { Distribution, ForwardProcess } from '@diffusion-ts/forward-process';
 import type { NoiseSchedule } from '@diffusion-ts/schedules';
 import type { Params, PerExample, Shapes } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -19,6 +20,14 @@ export const uncertainty: {
   init: () => ({ [WEIGHT]: tf.zeros([FEATURES, 1]) }),
 };
 
+/** A process with the parameters of u. */
+export interface UncertainProcess {
+  /** Where the noise levels come from. */
+  readonly forward: Pick<ForwardProcess<Distribution>, 'schedule'>;
+  /** Those of `uncertainty` at least; the tree that the gradient is taken for. */
+  readonly params: Params;
+}
+
 /**
  * A loss L whose noise levels are balanced by a learned uncertainty (Karras et al. 2024, eq. 15 and 21, after Kendall et
  * al. 2018): L/e^u(λ) + u(λ), which is least where u = ln E[L | λ], so that every level weighs in with the same
@@ -30,9 +39,9 @@ export const uncertainty: {
  * const loss = withUncertainty(simple());
  * const reverseOf = (params: Params) => ({ ...reverseProcess({ … }), params }); // those of the network, and `uncertainty.init()`
  */
-export function withUncertainty<R extends { readonly forward: { readonly schedule: NoiseSchedule } }>(
+export function withUncertainty<R extends Pick<UncertainProcess, 'forward'>>(
   loss: Loss<R>,
-): Loss<R & { /** With those of u. */ readonly params: Params }> {
+): Loss<R & UncertainProcess> {
   return (context) =>
     tf.tidy(() => {
       const { perExample: error, ...terms } = loss(context as Parameters<Loss<R>>[0]);

@@ -1,7 +1,7 @@
 import type { ForwardProcess } from '@diffusion-ts/forward-process';
-import { withUncertainty } from '@diffusion-ts/losses';
+import { type UncertainProcess, withUncertainty } from '@diffusion-ts/losses';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
-import type { Params, Rng } from '@diffusion-ts/tensor';
+import type { Rng } from '@diffusion-ts/tensor';
 import {
   adamW,
   type Coupling,
@@ -43,11 +43,7 @@ export function trainingOf(
   network: DenoisingNetwork,
   forward: ForwardProcess,
   rng: Rng,
-): TrainStepOptions<
-  GaussianReverseProcess & {
-    /** Of the network, and of the loss where it has some. */ readonly params: Params;
-  }
-> & {
+): TrainStepOptions<GaussianReverseProcess & UncertainProcess> & {
   /** Frees what stands for "no class". */
   dispose(): void;
 } {
