@@ -19,6 +19,7 @@ import {
   fingerprintOf,
   readFingerprint,
 } from '../run/fingerprint.js';
+import { type Classified, evaluateClassifier } from '../runs/evaluate-classifier.js';
 import { type Estimated, evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
 import { openData } from '../runs/open-data.js';
 import { openModel } from '../runs/open-model.js';
@@ -69,7 +70,9 @@ evaluations of the network per example; here each example is evaluated at some t
 probabilities and weighted with their inverse, which has the same expectation. The standard error tells what that costs.
 Beside it stand the rate L_T + Σ L_{t−1} and the distortion L_0, the error of x_0 and of ε by t, what a network that learned
 its variance would cost with a fixed one, and what the data cost under the simplest model of them. --json adds
-boundBits and nullBits: the lower bounds of log₂ p of a whole example, as in table 1 of Sohl-Dickstein et al. 2015.`,
+boundBits and nullBits: the lower bounds of log₂ p of a whole example, as in table 1 of Sohl-Dickstein et al. 2015.
+
+A classifier bounds nothing: of it this says how many classes it finds, and its cross-entropy, by how much noise there is.`,
   )
   .action(evaluateAction);
 
@@ -87,29 +90,43 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     const known = isDiffusers(folder) ? undefined : readFingerprint(folder);
     if (built.network.classes !== undefined) checkClasses(known, dataset);
     const images = Math.min(options.limit, dataset.size);
+    const isTraining = known && difference(known, await fingerprintOf(dataset)) === undefined;
+    const split = data.kind === 'images' && (isTraining ?? options.data === undefined) ? 'training' : 'test';
     const bar = progress('evaluate', 0, images);
+    const common = {
+      built,
+      params,
+      dataset,
+      limit: images,
+      seed: options.seed,
+      unconditional: options.unconditional === true,
+      signal: interrupt.signal,
+      onImages: (done: number) => bar.update(Math.floor(done), ''),
+    };
+    if (built.classifier !== undefined) {
+      try {
+        const levels = await evaluateClassifier(common);
+        bar.stop();
+        const found = { step, split, images, levels };
+        console.log(options.json ? JSON.stringify(found, null, 2) : classTable(found));
+      } finally {
+        bar.stop();
+      }
+      return;
+    }
     let estimate: Estimated;
     try {
       estimate = await evaluateRun({
+        ...common,
         config,
-        built,
-        params,
-        dataset,
-        limit: images,
         timesteps: options.timesteps,
-        seed: options.seed,
         repeats: options.repeats,
-        unconditional: options.unconditional === true,
-        signal: interrupt.signal,
-        onImages: (done) => bar.update(Math.floor(done), ''),
       });
     } finally {
       bar.stop();
     }
     const steps = stepsToSum(built.forward);
     const timesteps = Math.min(options.timesteps, steps);
-    const isTraining = known && difference(known, await fingerprintOf(dataset)) === undefined;
-    const split = data.kind === 'images' && (isTraining ?? options.data === undefined) ? 'training' : 'test';
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
     const seconds = (performance.now() - begin) / 1000;
     if (options.json) console.log(JSON.stringify(evaluation, null, 2));
@@ -147,6 +164,29 @@ async function keep(run: string, evaluation: Evaluation): Promise<void> {
   } catch (error) {
     console.error(`This is not kept in the run: ${sentence(error)}.`);
   }
+}
+
+function classTable({
+  images,
+  split,
+  levels,
+}: {
+  images: number;
+  split: string;
+  levels: readonly Classified[];
+}): string {
+  return [
+    `The classes of ${images} ${split} examples, by how much noise they have: how many are found, and −log₂ p(y | x_t) in bits:`,
+    '  t             log SNR  accuracy     bits',
+    ...levels.map(({ t, logSnr, accuracy, bits }) =>
+      [
+        `  ${Number(t.toPrecision(4)).toString().padEnd(10)}`,
+        logSnr.toFixed(2).padStart(9),
+        `${(100 * accuracy).toFixed(1)} %`.padStart(9),
+        bits.toFixed(3).padStart(8),
+      ].join(' '),
+    ),
+  ].join('\n');
 }
 
 const ROWS = 6;

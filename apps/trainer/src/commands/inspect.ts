@@ -73,11 +73,14 @@ function ofConfig(config: RunConfig): string[] {
     ...blocks(network.shapes),
     '',
     ...ofProcess(config, built),
-    ofSampling(config),
+    ...(built.classifier === undefined ? [ofSampling(config)] : []),
   ];
 }
 
-function ofProcess({ process }: RunConfig, { forward: { schedule }, latentShape }: Built): string[] {
+function ofProcess(
+  { process }: RunConfig,
+  { forward: { schedule }, latentShape, classifier }: Built,
+): string[] {
   if (latentShape !== undefined)
     return [`Latents   ${latentShape.join('×')}, N(0, I) before anything is known of them`];
   const { least, end } = schedule;
@@ -91,7 +94,7 @@ function ofProcess({ process }: RunConfig, { forward: { schedule }, latentShape 
     ? `beta ${significant(schedule.betas[0]!)} … ${significant(schedule.betas.at(-1)!)}, `
     : '';
   return [
-    `Process   ${process.schedule.kind} schedule ${time}, predicts ${process.predicts}, variance ${process.variance}`,
+    `Process   ${process.schedule.kind} schedule ${time}, predicts ${classifier === undefined ? `${process.predicts}, variance ${process.variance}` : 'classes'}`,
     `  ${betas}alpha bar at the end ${significant(last.alpha ** 2)}`,
     `  log SNR ${significant(first.logSnr)} ${sparkline(logSnr, SPARKS)} ${significant(last.logSnr)}`,
   ];

@@ -11,6 +11,7 @@ import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
+import { openClassifierLead } from '../runs/classifier-lead.js';
 import { BETWEEN, checkEditing, type Editing, openEdit } from '../runs/edit.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
@@ -33,6 +34,8 @@ interface SampleOptions
   class?: string;
   condition?: string;
   conditionNoise?: number;
+  classifier?: string;
+  classifierScale?: number;
   batch?: number;
   out: string;
   npz?: true;
@@ -80,6 +83,8 @@ export const sampleCommand: Command = new Command('sample')
     'classifier-free guidance: 0 is none, more is clearer and less varied',
     numberFrom(-1),
   )
+  .option('--classifier <run>', 'lead samples to their classes by a run of a classifier, too')
+  .option('--classifier-scale <s>', 'with it: how much, the power of p(y | x_t); default 1', numberFrom(0))
   .option(
     '--condition <image or run>',
     'of a run that is told images: a picture, or a run whose samples are told; default: test images',
@@ -126,6 +131,7 @@ Examples:
   $ diffusion sample runs/mnist --init seven.png --mask lower-half.png
   $ diffusion sample runs/mnist --interpolate one.png seven.png --count 10 --out between.png
   $ diffusion sample runs/mnist --guide runs/mnist@1000 --guidance 1
+  $ diffusion sample runs/mnist --class 3 --guidance -1 --classifier runs/mnist-classifier --classifier-scale 2
   $ diffusion sample runs/mnist-superres --condition runs/mnist-7 --condition-noise 0.1`,
   )
   .action(sampleAction);
@@ -160,14 +166,26 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
   const settings = chosen(config.sampling, built.forward, options);
   if (!each) checkCount(built.network, settings.count, options.seeds === undefined ? '--count' : '--seeds');
+  if (options.classifierScale !== undefined && options.classifier === undefined) {
+    throw new Refusal('--classifier-scale goes with --classifier: it says how much that leads.', {
+      exitCode: 2,
+    });
+  }
   const names = readFingerprint(folder)?.classes ?? [];
-  const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
+  const lead =
+    options.classifier === undefined
+      ? undefined
+      : await openClassifierLead(options.classifier, options.classifierScale ?? 1, { config, built, names });
+  const network = lead === undefined ? built.network : { ...built.network, classes: lead.classes };
+  const label =
+    options.class === undefined
+      ? undefined
+      : labelOf(options.class, network, names.length > 0 ? names : (lead?.names ?? []));
   const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
   checkTelling(options, config);
   const edit = await openEdit(options, { config, built, params, folder, settings, label });
   let told: ToldImages | undefined;
-  const labels = (i: number): number =>
-    label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
+  const labels = (i: number): number => label ?? told?.labels?.[i] ?? seeds[i]! % (network.classes ?? 1);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
   const every = options.every ?? Math.max(1, Math.round(steps / 50));
 
@@ -176,8 +194,9 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   try {
     const source = options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng));
     if (built.network.image !== undefined) {
+      const only = built.network.classes === undefined ? undefined : label;
       const first = { rng: source, label: labels, signal: interrupt.signal };
-      told = await toldImages(options, { config, built, numbers: seeds, only: label, first });
+      told = await toldImages(options, { config, built, numbers: seeds, only, first });
     }
     const rows = told && toldRows(config, told, source, options.conditionNoise ?? 0);
     const { samples, frames } = await sampleRun({
@@ -188,6 +207,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       image: rows?.image,
       label: labels,
       edit,
+      lead,
       ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
       signal: interrupt.signal,
@@ -195,7 +215,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     });
     bar.stop();
     const shown = { data: config.data, shape: built.network.shape };
-    const columns = columnsOf(built.network, settings.count, label === undefined && !options.seeds);
+    const columns = columnsOf(network, settings.count, label === undefined && !options.seeds);
     if (!each) {
       const of = told && (await besideTold(samples, told, rows!, shown));
       await writePicture(options.out, of?.values ?? samples, shown, columns * (of?.each ?? 1));
@@ -204,7 +224,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     if (options.npz) {
       await writeNumbers(options.out, samples, shown, {
         seeds: Float64Array.from(seeds),
-        ...(built.network.classes !== undefined && { labels: Int32Array.from(seeds, (_, i) => labels(i)) }),
+        ...(network.classes !== undefined && { labels: Int32Array.from(seeds, (_, i) => labels(i)) }),
       });
     }
     if (config.data.kind === 'names') console.log(spelled(samples, shown).join('\n'));
@@ -221,6 +241,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     interrupt.release();
     edit?.dispose();
     disposeParams(params);
+    lead?.dispose();
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Dataset } from '@diffusion-ts/datasets';
 import {
+  build,
   checkPlan,
   fitModel,
   learningRateOf,
@@ -161,7 +162,9 @@ async function trainToEnd(
     } else {
       const { finishRun } = await import('../runs/finish-run.js');
       await finishRun(run, interrupt.signal);
-      console.error(`Done. Look at ${run}/report.html, or draw more with: ${CALL} sample ${run}`);
+      const [next, command] =
+        build(config).classifier === undefined ? ['draw more', 'sample'] : ['measure it', 'evaluate'];
+      console.error(`Done. Look at ${run}/report.html, or ${next} with: ${CALL} ${command} ${run}`);
     }
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;

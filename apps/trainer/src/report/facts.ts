@@ -31,15 +31,14 @@ const MODELS: Readonly<Record<RunConfig['model']['_class_name'], string>> = {
   Mixer: 'MLP-Mixer',
   UNet2DModel: 'U-Net',
   AutoencoderKL: 'Autoencoder',
+  Classifier: 'Noisy classifier',
 };
 
-function processFact({ process }: RunConfig, { forward, latentShape }: Built): Fact {
+function processFact({ process }: RunConfig, { forward, latentShape, classifier }: Built): Fact {
   if (latentShape !== undefined) return ['Latents', latentShape.join(' × ')];
   const noise = process.noise === 'gaussian' ? '' : `${process.noise} noise, `;
-  return [
-    'Process',
-    `${process.schedule.kind}, ${noise}${timeOf(forward.schedule)}, predicts ${process.predicts}`,
-  ];
+  const predicts = classifier === undefined ? process.predicts : 'classes';
+  return ['Process', `${process.schedule.kind}, ${noise}${timeOf(forward.schedule)}, predicts ${predicts}`];
 }
 
 function timeOf({ steps }: Built['forward']['schedule']): string {

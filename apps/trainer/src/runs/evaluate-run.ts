@@ -200,7 +200,12 @@ export function stepsToSum({ schedule }: Pick<Built['forward'], 'schedule'>): nu
   );
 }
 
-function checkData({ built: { network }, dataset, unconditional = false }: EvaluateOptions): void {
+/** That the data are such as the network learned from, and that what is to be hidden of them could be. */
+export function checkData({
+  built: { network },
+  dataset,
+  unconditional = false,
+}: Pick<EvaluateOptions, 'built' | 'dataset' | 'unconditional'>): void {
   if (dataset.shape.join() !== network.shape.join()) {
     throw new Refusal(
       `The data are ${dataset.shape.join('×')}, but the model is for ${network.shape.join('×')}.`,
@@ -220,7 +225,8 @@ function checkData({ built: { network }, dataset, unconditional = false }: Evalu
   }
 }
 
-async function* inOrder(dataset: Dataset, count: number, part: number): AsyncGenerator<Batch> {
+/** The first examples in their order, a part at a time, which is freed when the next is asked for. */
+export async function* inOrder(dataset: Dataset, count: number, part: number): AsyncGenerator<Batch> {
   for (let first = 0; first < count; first += part) {
     const batch = await dataset.batch(
       Array.from({ length: Math.min(part, count - first) }, (_, i) => first + i),

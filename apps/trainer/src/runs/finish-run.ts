@@ -27,6 +27,7 @@ const POINTS = 800;
 export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
   const config = readConfig(run);
   const built = build(config);
+  if (built.classifier !== undefined) return writeReport(run);
   const { step, params } = await weightsOf(run, built.network);
   try {
     if (!existsSync(sheetFile(run, step))) {

@@ -188,14 +188,16 @@ function log({ run, events, interval }: Training, record: StepRecord): void {
   events.scalar('images per second', metrics.step, metrics.imagesPerSecond);
 }
 
-/** A sheet of samples of the moment, and the report with it. */
+/** A sheet of samples of the moment, where there are any, and the report with it. */
 async function sample(training: Training): Promise<void> {
-  const { run, config, state, events, signal } = training;
+  const { run, config, state, events, signal, classifier } = training;
   try {
-    const raster = await watchingSheet(training, state.ema ?? state.params, config, signal);
-    const image = { png: await png(raster), width: raster.width, height: raster.height };
-    replaceFile(sheetFile(run, state.step), image.png);
-    events.image('samples', state.step, image);
+    if (classifier === undefined) {
+      const raster = await watchingSheet(training, state.ema ?? state.params, config, signal);
+      const image = { png: await png(raster), width: raster.width, height: raster.height };
+      replaceFile(sheetFile(run, state.step), image.png);
+      events.image('samples', state.step, image);
+    }
     // Charts take a while to load: not before they are wanted.
     const { writeReport } = await import('../report/report.js');
     writeReport(run);
