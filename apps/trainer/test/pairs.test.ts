@@ -73,6 +73,21 @@ describe('pairs of a run', () => {
     tf.dispose([x0, noise!, condition!]);
   });
 
+  it('have noise of deviation 1 of a run of EDM too, which starts from 80 times that', async () => {
+    const edm = join(folder(), 'edm');
+    const ofEdm = sets('process.schedule.kind=variance-exploding', 'process.predicts=edm');
+    expect((await train(...ofEdm, '--steps', '1', '--out', edm)).error).toBeUndefined();
+    const config = configOf(student);
+    const dataset = await pairsOf({ ...config, training: { ...config.training, pairsOf: edm } });
+    const { x0, noise, condition } = await dataset.batch(Array.from({ length: 40 }, (_, i) => i));
+    const power = [...noise!.dataSync()].reduce((sum, z) => sum + z * z, 0) / 80;
+    expect(Math.abs(power - 1)).toBeLessThan(4 * Math.sqrt(2 / 80));
+    // A network that has learned next to nothing follows the flow of N(0, σ_d²), x_0 = σ_d ε: every sample has its noise's signs.
+    const [made, drawn] = [x0, noise!].map((x) => Array.from(x.dataSync(), Math.sign));
+    expect(made).toEqual(drawn);
+    tf.dispose([x0, noise!, condition!]);
+  });
+
   it('are known by the run, and written down with the config', () => {
     expect(configOf(student).training).toMatchObject({ coupling: 'reflow', pairsOf: teacher, pairs: 40 });
     expect(readFingerprint(student)).toMatchObject({ size: 40, shape: [2] });

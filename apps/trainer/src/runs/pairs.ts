@@ -12,7 +12,7 @@ import { openModel } from './open-model.js';
 import { sampleRun } from './sample-run.js';
 import { weightsHash } from './weights-hash.js';
 
-const PAIRS = 10_000;
+const PAIRS = 4096;
 
 /**
  * Pairs of noise and the sample that a run makes of it, to learn the straight way between them (reflow, Liu et al. 2023): by
