@@ -24,6 +24,16 @@ export {
 export { type EulerOptions, euler } from './euler.js';
 export { type EulerAncestralOptions, eulerAncestral } from './euler-ancestral.js';
 export { firstOrder, firstOrderStep } from './first-order.js';
+export {
+  dequantised,
+  type FlowLikelihoodOptions,
+  flowBitsPerDim,
+  flowLikelihood,
+  normalVector,
+  rademacher,
+  unitVectors,
+  type Vectors,
+} from './flow-likelihood.js';
 export type { Guidance } from './guidance.js';
 export { type GuidanceOptions, guided } from './guided.js';
 export { type HeunOptions, heun } from './heun.js';
