@@ -102,7 +102,12 @@ export function classifierGuided(
 }
 
 /** What a network that draws is set by, at its defaults: a classifier would pass over anything else. */
-const UNUSED = { predicts: 'epsilon', variance: 'fixedSmall', noise: 'gaussian' } as const;
+const UNUSED = {
+  predicts: 'epsilon',
+  sigmaData: 0.5,
+  variance: 'fixedSmall',
+  noise: 'gaussian',
+} as const;
 
 /** That nothing is asked for which a classifier does not have. */
 function checkClassifier({ data, process, loss, training, sampling }: RunConfig): void {

@@ -22,11 +22,11 @@ export function checkPlan(config: RunConfig): Built {
     emaOf(config.training.ema);
   });
   checkTimes(config);
+  checkCoupling(config, built);
   if (built.classifier !== undefined) {
     checkContinuous(config, built.forward.schedule, 'cross-entropy');
     return built;
   }
-  checkCoupling(config, built);
   if (isCategorical(built.forward)) checkClassesTaught(config, built);
   else if (built.latentShape === undefined) checkTaught(config, built);
   checkSampled(config, built);

@@ -130,6 +130,8 @@ describe('the recipe of a classifier', () => {
       'loss.kind is simple: expected cross-entropy, which is what a Classifier learns by.',
     ],
     [['process.predicts', 'v'], 'process.predicts is v: expected epsilon, its default'],
+    [['process.sigmaData', 1], 'process.sigmaData is 1: expected 0.5, its default'],
+    [['training.pairs', 9], 'training.pairs is 9: expected null, since training.coupling is independent'],
     [['process.variance', 'learned'], 'process.variance is learned: expected fixedSmall, its default'],
     [['process.noise', 'uniform'], 'process.noise is uniform: expected gaussian, its default'],
     [['sampling.guidance', 1], 'sampling.guidance is 1: expected 0, since a Classifier draws nothing.'],
