@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { finish } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
@@ -7,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { trainCommand } from '../src/commands/train.js';
 import { readFingerprint } from '../src/run/fingerprint.js';
+import { openClassifierLead } from '../src/runs/classifier-lead.js';
 import { openModel } from '../src/runs/open-model.js';
 import { pairsOf } from '../src/runs/pairs.js';
 import { folder, inProcess, losses, weightsOf } from './cli.js';
@@ -110,6 +112,13 @@ describe('pairs of a run', () => {
     await train('--steps', '20', '--seed', '3', '--out', other);
     const { error } = await train('--steps', '8', '--reflow', other, ...pairs, '--out', student, '--resume');
     expect(error).toContain('was begun with other data');
+  });
+
+  it('leave a run with a flow and no score, so that no classifier can lead it', async () => {
+    const config = configOf(student);
+    await expect(openClassifierLead(teacher, 1, { config, built: build(config), names: [] })).rejects.toThrow(
+      '--classifier leads runs that learned a score, and training.coupling of this one is reflow, of which a network learns a flow alone.',
+    );
   });
 
   it('come of runs that turn noise of this kind into data of this kind, and add none on the way', async () => {

@@ -30,6 +30,13 @@ export async function openClassifierLead(
       exitCode: 2,
     });
   }
+  const { coupling } = config.training;
+  if (coupling !== 'independent') {
+    throw new Refusal(
+      `--classifier leads runs that learned a score, and training.coupling of this one is ${coupling}, of which a network learns a flow alone.`,
+      { exitCode: 2 },
+    );
+  }
   const opened = await openModel(folder);
   const { network, classifier } = opened.built;
   try {
