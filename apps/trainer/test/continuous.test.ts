@@ -99,6 +99,20 @@ describe.each(Object.entries(PROCESSES))('a run of %s', (_, process) => {
     expect(existsSync(join(run, 'evaluation.json'))).toBe(false);
   });
 
+  it('has a likelihood by the probability flow, which evaluate --ode tells', async () => {
+    const ode = ['evaluate', run, '--ode', '--limit', '3', ...CPU];
+    const { code, stdout } = await diffusion(...ode);
+    expect(code).toBe(0);
+    const [, mean, error] =
+      /^-log₂ p\(x\) of 3 test examples by the probability flow, in bits per dimension: (-?[\d.]+) ± ([\d.]+)\n$/.exec(
+        stdout,
+      )!;
+    const { odeBits, odeBitsStandardError, ...rest } = JSON.parse((await diffusion(...ode, '--json')).stdout);
+    expect([odeBits.toFixed(4), odeBitsStandardError.toFixed(4)]).toEqual([mean, error]);
+    expect(rest).toEqual({ step: 6, split: 'test', images: 3, density: 'p(x)' });
+    expect(existsSync(join(run, 'evaluation.json'))).toBe(false);
+  });
+
   it('is not begun where nobody says with how many steps to sample it', async () => {
     const refused = join(folder(), 'run');
     const { code, stderr } = await train(refused, ...process, '--steps', '6');

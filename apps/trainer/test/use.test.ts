@@ -308,6 +308,29 @@ describe('diffusion evaluate', () => {
     expect(evaluation.bounds).toBe('p(x)');
     expect(JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'))).toEqual(evaluation);
   });
+
+  it('--ode tells the bits of images whatever the parts, under what class the network is told', async () => {
+    const bits = async (...more: string[]) => {
+      const { code, stdout } = await diffusion(
+        'evaluate',
+        images,
+        '--ode',
+        '--limit',
+        '2',
+        '--json',
+        ...more,
+        ...CPU,
+      );
+      expect(code).toBe(0);
+      return JSON.parse(stdout);
+    };
+    const told = await bits();
+    expect(told).toMatchObject({ images: 2, density: 'p(x | class)' });
+    // No better than by chance: a network of four steps, and eight bits are those of a uniform density.
+    expect(told.odeBits).toBeGreaterThan(2);
+    expect(told.odeBits).toBeLessThan(20);
+    expect((await bits('--seed', '1')).odeBits).not.toBe(told.odeBits);
+  });
 });
 
 describe('diffusion inspect', () => {

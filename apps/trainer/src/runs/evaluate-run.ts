@@ -186,7 +186,7 @@ function meanOf(estimates: readonly BoundEstimate[]): BoundEstimate {
   };
 }
 
-function standardError(values: readonly number[]): number {
+export function standardError(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return Math.sqrt(squares / (values.length - 1) / values.length);
@@ -240,7 +240,10 @@ export async function* inOrder(dataset: Dataset, count: number, part: number): A
 }
 
 /** The same, told of no class. */
-async function* withoutClass(examples: AsyncGenerator<Batch>, { network }: Built): AsyncGenerator<Batch> {
+export async function* withoutClass(
+  examples: AsyncGenerator<Batch>,
+  { network }: Built,
+): AsyncGenerator<Batch> {
   const empty = emptyCondition(network);
   try {
     for await (const { x0, condition } of examples) {
