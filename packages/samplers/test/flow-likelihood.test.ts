@@ -29,7 +29,7 @@ import {
   type Vectors,
 } from '../src/index.js';
 import { type Batch, product, toTensor } from './batch.js';
-import { eventually } from './conformance.js';
+import { eventually } from '../src/conformance/eventually.js';
 import { component, FACTORS, rotated, SHAPE } from './mixing-data.js';
 
 const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));
