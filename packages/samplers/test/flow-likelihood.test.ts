@@ -19,6 +19,7 @@ import { rng } from '@diffusion-ts/tensor';
 import { expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { eventually } from '../src/conformance/eventually.js';
 import {
   dequantised,
   flowBitsPerDim,
@@ -29,7 +30,6 @@ import {
   type Vectors,
 } from '../src/index.js';
 import { type Batch, product, toTensor } from './batch.js';
-import { eventually } from '../src/conformance/eventually.js';
 import { component, FACTORS, rotated, SHAPE } from './mixing-data.js';
 
 const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));

@@ -63,6 +63,8 @@ export async function compareRun(options: CompareOptions): Promise<Cell[]> {
       settings: {
         ...settings,
         eta: null,
+        order: null,
+        tolerance: null,
         churn: 0,
         sampler: job.sampler,
         steps: job.steps ?? most,
