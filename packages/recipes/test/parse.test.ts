@@ -14,6 +14,7 @@ describe('the config of a run', () => {
       predicts: 'epsilon',
       variance: 'fixedSmall',
       clip: 1,
+      sigmaData: 0.5,
     });
     expect(config.loss).toEqual({ kind: 'simple', norm: 'l2', weighting: { kind: 'uniform' } });
     expect(config.sampling).toEqual({
