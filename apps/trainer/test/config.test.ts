@@ -51,6 +51,7 @@ describe('--set', () => {
       zeroTerminalSnr: false,
       noise: 'gaussian',
       predicts: 'flow',
+      sigmaData: 0.5,
       variance: 'fixedSmall',
       clip: 1,
     });

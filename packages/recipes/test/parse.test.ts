@@ -12,11 +12,18 @@ describe('the config of a run', () => {
       zeroTerminalSnr: false,
       noise: 'gaussian',
       predicts: 'epsilon',
+      sigmaData: 0.5,
       variance: 'fixedSmall',
       clip: 1,
       sigmaData: 0.5,
     });
-    expect(config.loss).toEqual({ kind: 'simple', norm: 'l2', weighting: { kind: 'uniform' } });
+    expect(config.loss).toEqual({
+      kind: 'simple',
+      norm: 'l2',
+      weighting: { kind: 'uniform' },
+      uncertainty: false,
+    });
+    expect(config.training).toMatchObject({ coupling: 'independent', pairsOf: null, timestepsMean: null });
     expect(config.sampling).toEqual({
       sampler: 'ddim',
       steps: 50,
