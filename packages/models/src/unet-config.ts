@@ -224,12 +224,3 @@ export function checkSize(name: string, height: number, width: number, stages: n
     `${name} must have sides that are multiples of ${factor}, such as ${smaller}${smaller === larger ? '' : ` or ${larger}`}, not ${height} × ${width}`,
   );
 }
-
-/** @throws RangeError unless the shape is `[batch, height, width, channels]` of images that so many stages can halve. */
-export function checkImageShape(shape: readonly number[], channels: number, stages: number): void {
-  const [, height, width] = shape;
-  if (shape.length !== 4 || shape[3] !== channels) {
-    throw new RangeError(`xt must have shape [batch, height, width, ${channels}], not [${shape}]`);
-  }
-  checkSize('xt', height!, width!, stages);
-}

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { convolutionLayer, groupNormLayer } from './layers.js';
 import { type Declare, type Forward, type Model, model } from './model.js';
 import { acceptsClasses } from './told-embedding.js';
-import { checkImageShape, type UNetConfig, unetConfig } from './unet-config.js';
+import { checkSize, type UNetConfig, unetConfig } from './unet-config.js';
 import { unetEncoder, unetMiddle } from './unet-encoder.js';
 import { decoderStage } from './unet-stages.js';
 
@@ -93,6 +93,10 @@ function withImage(xt: tf.Tensor, image: tf.Tensor): tf.Tensor {
 }
 
 function checkImages(shape: readonly number[], config: UNetConfig): void {
-  const { in_channels: inputs, condition_channels: told = 0, block_out_channels: stages } = config;
-  checkImageShape(shape, inputs - told, stages.length);
+  const [, height, width, channels] = shape;
+  const own = config.in_channels - (config.condition_channels ?? 0);
+  if (shape.length !== 4 || channels !== own) {
+    throw new RangeError(`xt must have shape [batch, height, width, ${own}], not [${shape}]`);
+  }
+  checkSize('xt', height!, width!, config.block_out_channels.length);
 }

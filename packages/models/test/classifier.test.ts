@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { type ClassifierConfig, classifier, unet } from '../src/index.js';
 
 const small: Partial<ClassifierConfig> = {
+  sample_size: 4,
   in_channels: 2,
   block_out_channels: [4, 8],
   down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
@@ -38,13 +39,21 @@ it('has the parameters of the way down of a U-Net, and two of its own', () => {
   expect(own.slice(shared.length)).toEqual([
     ['norm_out.weight', [8]],
     ['norm_out.bias', [8]],
-    ['output.weight', [8, 3]],
+    ['output.weight', [2 * 2 * 8, 3]],
     ['output.bias', [3]],
   ]);
 });
 
 it.each([
   [{ up_block_types: ['UpBlock2D'] }, 'config has the unknown key "up_block_types"'],
+  [
+    { sample_size: 5 },
+    'sample_size must have sides that are multiples of 2, such as 4 × 4 or 6 × 6, not 5 × 5',
+  ],
+  [
+    { sample_size: null as unknown as number },
+    'sample_size must be a whole number from 1 on, or [height, width], not null',
+  ],
   [{ classes: 0 }, 'classes must be a whole number from 1 on, not 0'],
   [
     { down_block_types: ['DownBlock2D'] },
@@ -108,10 +117,10 @@ onEachBackend(() => {
     const network = classifier(small);
     const params = network.init(rng(1));
     expect(() => network.apply(params, tf.zeros([1, 4, 4, 1]), times(1))).toThrow(
-      'xt must have shape [batch, height, width, 2], not [1,4,4,1]',
+      'xt must have shape [batch, 4, 4, 2], not [1,4,4,1]',
     );
-    expect(() => network.apply(params, tf.zeros([1, 3, 4, 2]), times(1))).toThrow(
-      'xt must have sides that are multiples of 2',
+    expect(() => network.apply(params, tf.zeros([1, 8, 4, 2]), times(1))).toThrow(
+      'xt must have shape [batch, 4, 4, 2], not [1,8,4,2]',
     );
   });
 });

@@ -33,7 +33,6 @@ export function buildClassifier(config: RunConfig): Built {
   const { model, process, training } = config;
   const network = classifierOf(model);
   const { sample_size: size, in_channels: channels, classes } = network.config;
-  if (size === null) throw new ConfigError('model.sample_size is null: say how many pixels the images have.');
   const [height, width] = typeof size === 'number' ? [size, size] : size;
   checkGiven(process);
   const forward = blaming('process.schedule: ', () => forwardOf(process));
