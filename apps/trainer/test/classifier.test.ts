@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { useBackend } from '@diffusion-ts/testing';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
@@ -111,6 +112,34 @@ describe('--classifier', () => {
     );
   });
 
+  it('leads what is drawn into a picture, and keeps the rest of that', async () => {
+    const [init, mask, out] = ['init', 'mask', 'out'].map((name) => join(folder(), `${name}.png`)) as [
+      string,
+      string,
+      string,
+    ];
+    const raw = { width: 4, height: 4, channels: 1 } as const;
+    const bytes = Array.from({ length: 16 }, (_, i) => 15 * i);
+    await sharp(Uint8Array.from(bytes), { raw }).png().toFile(init);
+    await sharp(
+      Uint8Array.from({ length: 16 }, (_, i) => (i < 8 ? 255 : 0)),
+      { raw },
+    )
+      .png()
+      .toFile(mask);
+    const folderOut = out.replace('.png', '');
+    const { error } = await sample(
+      ...[labelled, '--init', init, '--mask', mask, '--classifier', classifier, '--classifier-scale', '20'],
+      ...['--count', '1', '--out', folderOut],
+    );
+    expect(error).toBeUndefined();
+    const drawn = [...(await sharp(join(folderOut, '0.png')).raw().toBuffer())].filter(
+      (_, i, { length }) => i % (length / 16) === 0,
+    );
+    expect(drawn.slice(8)).toEqual(bytes.slice(8));
+    expect(drawn.slice(0, 8)).not.toEqual(bytes.slice(0, 8));
+  });
+
   it('is refused in one sentence where it cannot lead', async () => {
     const out = ['--out', join(folder(), 'no.png')];
     expect((await sample(labelled, '--classifier', plain, ...out)).error).toBe(
@@ -118,6 +147,13 @@ describe('--classifier', () => {
     );
     expect((await sample(labelled, '--classifier-scale', '2', ...out)).error).toBe(
       '--classifier-scale goes with --classifier: it says how much that leads.',
+    );
+    const [a, b] = [join(path, 'dark', '0.png'), join(path, 'dark', '1.png')];
+    expect((await sample(labelled, '--classifier', classifier, '--interpolate', a, b, ...out)).error).toBe(
+      '--classifier does not go with --interpolate: the way back to noise is that of the network alone.',
+    );
+    expect((await sample(labelled, '--guide', classifier, '--guidance', '1', ...out)).error).toContain(
+      'tells classes (--classifier): expected a run that draws',
     );
     const small = join(folder(), 'small');
     await train(

@@ -11,7 +11,7 @@ import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
 import { readFingerprint } from '../run/fingerprint.js';
-import { openClassifierLead } from '../runs/classifier-lead.js';
+import { ledByClassifier } from '../runs/classifier-lead.js';
 import { BETWEEN, checkEditing, type Editing, openEdit } from '../runs/edit.js';
 import { openModel } from '../runs/open-model.js';
 import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
@@ -155,8 +155,15 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     throw new Refusal(`--npz goes with a folder, and --out is ${options.out}.`, { exitCode: 2 });
   }
   checkEditing(options, options);
+  checkClassifier(options);
   await startBackend(options.backend);
-  const { config, built, params } = await openModel(folder);
+  const { config, params, ...opened } = await openModel(folder);
+  const names = readFingerprint(folder)?.classes ?? [];
+  const led =
+    options.classifier === undefined
+      ? { names, built: opened.built, dispose: () => {} }
+      : await ledByClassifier(options.classifier, options.classifierScale ?? 1, { config, names, ...opened });
+  const { built } = led;
   if (!each) checkEnding('--out', options.out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
   else if (!built.network.isImage && !options.npz) {
     throw new Refusal(
@@ -166,26 +173,13 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
   const settings = chosen(config.sampling, built.forward, options);
   if (!each) checkCount(built.network, settings.count, options.seeds === undefined ? '--count' : '--seeds');
-  if (options.classifierScale !== undefined && options.classifier === undefined) {
-    throw new Refusal('--classifier-scale goes with --classifier: it says how much that leads.', {
-      exitCode: 2,
-    });
-  }
-  const names = readFingerprint(folder)?.classes ?? [];
-  const lead =
-    options.classifier === undefined
-      ? undefined
-      : await openClassifierLead(options.classifier, options.classifierScale ?? 1, { config, built, names });
-  const network = lead === undefined ? built.network : { ...built.network, classes: lead.classes };
-  const label =
-    options.class === undefined
-      ? undefined
-      : labelOf(options.class, network, names.length > 0 ? names : (lead?.names ?? []));
+  const label = options.class === undefined ? undefined : labelOf(options.class, built.network, led.names);
   const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
   checkTelling(options, config);
   const edit = await openEdit(options, { config, built, params, folder, settings, label });
   let told: ToldImages | undefined;
-  const labels = (i: number): number => label ?? told?.labels?.[i] ?? seeds[i]! % (network.classes ?? 1);
+  const labels = (i: number): number =>
+    label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
   const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
   const every = options.every ?? Math.max(1, Math.round(steps / 50));
 
@@ -194,7 +188,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   try {
     const source = options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng));
     if (built.network.image !== undefined) {
-      const only = built.network.classes === undefined ? undefined : label;
+      const only = opened.built.network.classes === undefined ? undefined : label;
       const first = { rng: source, label: labels, signal: interrupt.signal };
       told = await toldImages(options, { config, built, numbers: seeds, only, first });
     }
@@ -207,7 +201,6 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
       image: rows?.image,
       label: labels,
       edit,
-      lead,
       ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
       ...(options.batch !== undefined && { batch: options.batch }),
       signal: interrupt.signal,
@@ -215,7 +208,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     });
     bar.stop();
     const shown = { data: config.data, shape: built.network.shape };
-    const columns = columnsOf(network, settings.count, label === undefined && !options.seeds);
+    const columns = columnsOf(built.network, settings.count, label === undefined && !options.seeds);
     if (!each) {
       const of = told && (await besideTold(samples, told, rows!, shown));
       await writePicture(options.out, of?.values ?? samples, shown, columns * (of?.each ?? 1));
@@ -224,7 +217,7 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     if (options.npz) {
       await writeNumbers(options.out, samples, shown, {
         seeds: Float64Array.from(seeds),
-        ...(network.classes !== undefined && { labels: Int32Array.from(seeds, (_, i) => labels(i)) }),
+        ...(built.network.classes !== undefined && { labels: Int32Array.from(seeds, (_, i) => labels(i)) }),
       });
     }
     if (config.data.kind === 'names') console.log(spelled(samples, shown).join('\n'));
@@ -241,7 +234,22 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
     interrupt.release();
     edit?.dispose();
     disposeParams(params);
-    lead?.dispose();
+    led.dispose();
+  }
+}
+
+/** That what is said of a classifier goes together. */
+function checkClassifier({ classifier, classifierScale, interpolate }: SampleOptions): void {
+  if (classifier === undefined && classifierScale !== undefined) {
+    throw new Refusal('--classifier-scale goes with --classifier: it says how much that leads.', {
+      exitCode: 2,
+    });
+  }
+  if (classifier !== undefined && interpolate !== undefined) {
+    throw new Refusal(
+      '--classifier does not go with --interpolate: the way back to noise is that of the network alone.',
+      { exitCode: 2 },
+    );
   }
 }
 

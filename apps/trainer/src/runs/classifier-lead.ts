@@ -1,28 +1,29 @@
-import { type Built, classifierGuided, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, classifierGuided } from '@diffusion-ts/recipes';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import { disposeParams } from '@diffusion-ts/tensor';
+import type { Opened } from '../diffusers.js';
 import { Refusal } from '../errors.js';
 import { classDifference, readFingerprint } from '../run/fingerprint.js';
 import { openModel } from './open-model.js';
-import type { Lead } from './sample-run.js';
 
-/** A run that is led, and the names of its classes. */
+/** A run as it is led by a classifier, whose classes it then has, whether it knows any itself or not. */
 export interface Led {
-  readonly config: RunConfig;
   readonly built: Built;
+  /** Of the classes. */
   readonly names: readonly string[];
+  /** Frees the weights of the classifier. */
+  dispose(): void;
 }
 
 /**
- * Classifier guidance by the weights of a run of a classifier: towards p(y | x_t) to the power of `scale`. The caller calls
- * `dispose` when done.
+ * Classifier guidance by the weights of a run of a classifier: towards p(y | x_t) to the power of `scale`.
  * @throws Refusal if there is no classifier, or it does not see what the run draws.
  */
-export async function openClassifierLead(
+export async function ledByClassifier(
   folder: string,
   scale: number,
-  { config, built, names }: Led,
-): Promise<Lead & { readonly names: readonly string[]; dispose(): void }> {
+  { config, built, names }: Pick<Opened, 'config' | 'built'> & Pick<Led, 'names'>,
+): Promise<Led> {
   const refusal = (is: string, expected: string): Refusal =>
     new Refusal(`--classifier is ${folder}, ${is}: expected ${expected}.`, { exitCode: 2 });
   if (config.process.noise !== 'gaussian' || built.latentShape !== undefined) {
@@ -62,12 +63,16 @@ export async function openClassifierLead(
       );
     }
     return {
-      classes: network.classes!,
-      names: own,
-      process: (reverse) => {
-        const logits = classifier(opened.params, reverse.forward.schedule);
-        return classifierGuided(reverse as GaussianReverseProcess, logits, scale);
+      built: {
+        ...built,
+        network: { ...built.network, classes: network.classes! },
+        process(params, guidance) {
+          const { dispose, ...reverse } = built.process(params, guidance);
+          const logits = classifier(opened.params, reverse.forward.schedule);
+          return { ...classifierGuided(reverse as GaussianReverseProcess, logits, scale), dispose };
+        },
       },
+      names: names.length > 0 ? names : own,
       dispose: () => disposeParams(opened.params),
     };
   } catch (error) {

@@ -282,15 +282,17 @@ async function openGuide(
   const known = (of: Network): string =>
     `${of.classes ?? 'no'} classes${of.nullLabel === undefined ? '' : ' and none'}`;
   const problem =
-    theirs.shape.join() !== network.shape.join()
-      ? `draws ${theirs.shape.join('×')}: expected ${network.shape.join('×')}`
-      : differs !== undefined
-        ? `has another process.${differs}: expected ${JSON.stringify(config.process[differs])}`
-        : other.config.data.kind !== config.data.kind
-          ? `learned of ${other.config.data.kind}: expected ${config.data.kind}`
-          : known(theirs) !== known(network) || theirs.image?.join() !== network.image?.join()
-            ? `is told ${known(theirs)}${theirs.image ? ' and an image' : ''}: expected ${known(network)}${network.image ? ' and an image' : ''}`
-            : undefined;
+    other.built.classifier !== undefined
+      ? 'tells classes (--classifier): expected a run that draws'
+      : theirs.shape.join() !== network.shape.join()
+        ? `draws ${theirs.shape.join('×')}: expected ${network.shape.join('×')}`
+        : differs !== undefined
+          ? `has another process.${differs}: expected ${JSON.stringify(config.process[differs])}`
+          : other.config.data.kind !== config.data.kind
+            ? `learned of ${other.config.data.kind}: expected ${config.data.kind}`
+            : known(theirs) !== known(network) || theirs.image?.join() !== network.image?.join()
+              ? `is told ${known(theirs)}${theirs.image ? ' and an image' : ''}: expected ${known(network)}${network.image ? ' and an image' : ''}`
+              : undefined;
   if (problem === undefined) return { params: other.params, network: theirs as DenoisingNetwork };
   disposeParams(other.params);
   throw new Refusal(`${guide} ${problem}, as ${folder} does, which it is to guide.`, { exitCode: 2 });

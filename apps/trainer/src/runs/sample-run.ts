@@ -32,14 +32,6 @@ export function checkCount(network: Network, count: number, setting: string): vo
   );
 }
 
-/** What leads samples to their classes from outside of the network that draws them. */
-export interface Lead {
-  /** How many classes it knows. */
-  readonly classes: number;
-  /** The process as it is led. */
-  process(reverse: ReverseProcess): ReverseProcess;
-}
-
 export interface SampleRunOptions {
   readonly built: Built;
   readonly params: Params;
@@ -52,7 +44,6 @@ export interface SampleRunOptions {
   readonly image?: DrawOptions['image'];
   /** What is drawn otherwise than from noise, or with the help of another run. */
   readonly edit?: Edit | undefined;
-  readonly lead?: Lead | undefined;
   readonly keep?: (index: number, total: number) => boolean;
   readonly batch?: number;
   readonly signal?: AbortSignal;
@@ -79,13 +70,12 @@ export async function drawOf(
     sampler,
     keep,
     label,
-    lead,
     ...rest
   }: Omit<SampleRunOptions, 'params' | 'edit'> & EditedDrawing,
 ): Promise<Drawn> {
   const { network, latentShape } = built;
-  const { classes = lead?.classes } = network;
-  return draw(lead === undefined ? reverse : lead.process(reverse as ReverseProcess), {
+  const { classes } = network;
+  return draw(reverse, {
     batch: partOf(network),
     ...rest,
     // Latents are no pictures.
