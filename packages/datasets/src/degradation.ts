@@ -53,8 +53,7 @@ const LUMA = [0.299, 0.587, 0.114];
 
 /**
  * Keeps the luma 0.299 R + 0.587 G + 0.114 B of colour images, one channel: what is told to a network that colours.
- *
- * Its `kept` throws RangeError if the images have not three channels.
+ * @throws RangeError from its `kept`, if the images have not three channels.
  */
 export const greyscale: Degradation = {
   kept(shape) {
