@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { trainCommand } from '../src/commands/train.js';
 import { readFingerprint } from '../src/run/fingerprint.js';
-import { openClassifierLead } from '../src/runs/classifier-lead.js';
+import { ledByClassifier } from '../src/runs/classifier-lead.js';
 import { openModel } from '../src/runs/open-model.js';
 import { pairsOf } from '../src/runs/pairs.js';
 import { folder, inProcess, losses, weightsOf } from './cli.js';
@@ -116,7 +116,7 @@ describe('pairs of a run', () => {
 
   it('leave a run with a flow and no score, so that no classifier can lead it', async () => {
     const config = configOf(student);
-    await expect(openClassifierLead(teacher, 1, { config, built: build(config), names: [] })).rejects.toThrow(
+    await expect(ledByClassifier(teacher, 1, { config, built: build(config), names: [] })).rejects.toThrow(
       '--classifier leads runs that learned a score, and training.coupling of this one is reflow, of which a network learns a flow alone.',
     );
   });
