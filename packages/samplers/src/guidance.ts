@@ -108,7 +108,12 @@ export function say(
   t: PerExample,
   condition: Condition | undefined,
 ): Said | Promise<Said> {
-  const said = ({ prediction, raw }: Said): Said => ({ prediction, ...(raw && { raw }) });
+  const said = ({ prediction, raw }: Said): Said => {
+    if (prediction !== undefined) return { prediction, ...(raw && { raw }) };
+    throw new TypeError(
+      'reverse must be a process whose evaluations have a prediction, as those of reverseProcess(…): guide first, and inpaint what is guided',
+    );
+  };
   const evaluation = process.evaluate(xt, t, condition);
   return evaluation instanceof Promise ? evaluation.then(said) : said(evaluation);
 }

@@ -29,7 +29,7 @@ import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testi
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../src/conformance/eventually.js';
-import { autoguided, ddim, energyGuided, energyOfX0, guided, labelEnergy } from '../src/index.js';
+import { autoguided, ddim, energyGuided, energyOfX0, guided, inpainted, labelEnergy } from '../src/index.js';
 
 /** Components of two classes in the plane. */
 const PARTS = [
@@ -419,6 +419,12 @@ onEachBackend(() => {
     expect(at(energyGuided(reverse, { energy }), null)).toThrow(
       new TypeError('condition.label is missing, and a classifier needs one to guide to'),
     );
+    const known = tf.tensor2d([[1, 0]], [1, 2], 'bool');
+    const kept = inpainted(reverse, { image: known, known }) as unknown as GaussianReverseProcess;
+    expect(at(energyGuided(kept, { energy: (x) => tf.sum(x, 1) }))).toThrow(
+      'guide first, and inpaint what is guided',
+    );
+    known.dispose();
     // Before the interval is reached, too: else a run would fail in its middle.
     expect(at(guided(reverse, { scale: 1, empty, interval: [0, 1e-9] }), null)).toThrow(
       'condition is missing',
