@@ -12,7 +12,6 @@ describe('the config of a run', () => {
       zeroTerminalSnr: false,
       noise: 'gaussian',
       predicts: 'epsilon',
-      sigmaData: 0.5,
       variance: 'fixedSmall',
       clip: 1,
       sigmaData: 0.5,
