@@ -19,10 +19,10 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { type Batch, distance, sum, toBatch, toTensor } from '../src/conformance/batch.js';
 import { eventually } from '../src/conformance/eventually.js';
+import { FACTORS, NOISE, SHAPE, skewed } from '../src/conformance/mixing-data.js';
 import { type AdaptiveOptions, dpmAdaptive, rk45, type Sampler } from '../src/index.js';
-import { type Batch, distance, sum, toBatch, toTensor } from './batch.js';
-import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record } from './running.js';
 
 const ADAPTIVE = [

@@ -35,8 +35,25 @@ import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { ancestral } from '../src/ancestral.js';
-import { type Batch, diagonal, moments, product, sum, toBatch, toTensor, transposed } from './batch.js';
-import { component, FACTORS, mixingData, NOISE, SHAPE, seen, skewed } from './mixing-data.js';
+import {
+  type Batch,
+  diagonal,
+  moments,
+  product,
+  sum,
+  toBatch,
+  toTensor,
+  transposed,
+} from '../src/conformance/batch.js';
+import {
+  component,
+  FACTORS,
+  mixingData,
+  NOISE,
+  SHAPE,
+  seen,
+  skewed,
+} from '../src/conformance/mixing-data.js';
 import { end, expectSteps, levelsOf, record } from './running.js';
 
 const schedule = linear({ steps: 30, start: 1e-3, end: 0.4 });

@@ -3,8 +3,8 @@ import { rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { moments, toBatch, transposed } from '../src/conformance/batch.js';
 import { brownianTree, freshNoise, type Noise } from '../src/index.js';
-import { moments, toBatch, transposed } from './batch.js';
 
 const straight = rectified();
 const edm = varianceExploding();

@@ -24,11 +24,11 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { type Batch, distance, sum, toTensor } from '../src/conformance/batch.js';
 import { eventually } from '../src/conformance/eventually.js';
+import { FACTORS, NOISE, SHAPE, skewed } from '../src/conformance/mixing-data.js';
 import { ddim } from '../src/ddim.js';
 import { ddimInversion } from '../src/ddim-inversion.js';
-import { type Batch, distance, sum, toTensor } from './batch.js';
-import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, expectSteps, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

@@ -28,9 +28,9 @@ import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ancestral } from '../src/ancestral.js';
+import { type Batch, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import { ddim } from '../src/ddim.js';
-import { type Batch, sum } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { constantNoise, end, expectSteps, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

@@ -21,11 +21,11 @@ import {
 import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { type Batch, distance, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import { ddim } from '../src/ddim.js';
 import { dpmSolverPlusPlus } from '../src/dpm-solver-plus-plus.js';
 import { guided } from '../src/guided.js';
-import { type Batch, distance, sum } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { end, expectSteps, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

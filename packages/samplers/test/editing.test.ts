@@ -28,6 +28,17 @@ import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testi
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import {
+  type Batch,
+  diagonal,
+  distance,
+  inverse,
+  moments,
+  product,
+  sum,
+  toBatch,
+  transposed,
+} from '../src/conformance/batch.js';
+import {
   ancestral,
   ddim,
   ddimInversion,
@@ -39,17 +50,6 @@ import {
   sdedit,
   slerp,
 } from '../src/index.js';
-import {
-  type Batch,
-  diagonal,
-  distance,
-  inverse,
-  moments,
-  product,
-  sum,
-  toBatch,
-  transposed,
-} from './batch.js';
 
 /** Gaussian data in the plane whose two numbers depend on each other, and their perfect network. */
 const MEAN = [0.3, -0.2];

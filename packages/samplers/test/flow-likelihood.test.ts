@@ -19,7 +19,9 @@ import { rng } from '@diffusion-ts/tensor';
 import { expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { type Batch, product, toTensor } from '../src/conformance/batch.js';
 import { eventually } from '../src/conformance/eventually.js';
+import { component, FACTORS, rotated, SHAPE } from '../src/conformance/mixing-data.js';
 import {
   dequantised,
   flowBitsPerDim,
@@ -29,8 +31,6 @@ import {
   unitVectors,
   type Vectors,
 } from '../src/index.js';
-import { type Batch, product, toTensor } from './batch.js';
-import { component, FACTORS, rotated, SHAPE } from './mixing-data.js';
 
 const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));
 const FRAMES = [

@@ -25,6 +25,7 @@ import { finish } from '@diffusion-ts/tensor';
 import { expectAllClose, golden, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { levelTold, seen } from '../src/conformance/mixing-data.js';
 import {
   ancestral,
   ddim,
@@ -39,7 +40,6 @@ import {
   type Sampler,
   unipc,
 } from '../src/index.js';
-import { levelTold, seen } from './mixing-data.js';
 import { constantNoise } from './running.js';
 
 interface Row {

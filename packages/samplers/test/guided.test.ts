@@ -17,10 +17,10 @@ import { type Condition, type Denoiser, finish } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { product, sum, toBatch, toTensor } from '../src/conformance/batch.js';
 import { eventually } from '../src/conformance/eventually.js';
+import { NOISE, SHAPE, skewed } from '../src/conformance/mixing-data.js';
 import { ddim, type GuidanceOptions, guided } from '../src/index.js';
-import { product, sum, toBatch, toTensor } from './batch.js';
-import { NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record } from './running.js';
 
 const MIX = [

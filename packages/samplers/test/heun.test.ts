@@ -21,10 +21,10 @@ import { rng } from '@diffusion-ts/tensor';
 import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { type Batch, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import { heun } from '../src/heun.js';
 import type { Churn } from '../src/index.js';
-import { type Batch, sum } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { constantNoise, end, expectSteps, levelsOf, type Recorded, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

@@ -12,6 +12,8 @@ import {
 } from '@diffusion-ts/schedules';
 import { onEachBackend } from '@diffusion-ts/testing';
 import { expect, test } from 'vitest';
+import { type Batch, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import {
   bh1,
   bh2,
@@ -24,8 +26,6 @@ import {
   type Sampler,
   unipc,
 } from '../src/index.js';
-import { type Batch, sum } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { end, expectSteps, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

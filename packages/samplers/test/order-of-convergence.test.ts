@@ -22,6 +22,8 @@ import { finish } from '@diffusion-ts/tensor';
 import { onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { distance, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import { deisFactors } from '../src/deis.js';
 import {
   bh1,
@@ -38,8 +40,6 @@ import {
   unipc,
 } from '../src/index.js';
 import { lmsFactors } from '../src/lms.js';
-import { distance, sum } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { levelsOf, record, uniformInLambda } from './running.js';
 
 const cosine = continuous((u) => -2 * Math.log(Math.tan((Math.PI * u) / 2)));

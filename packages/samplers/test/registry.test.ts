@@ -10,6 +10,8 @@ import {
 import { rng } from '@diffusion-ts/tensor';
 import { onEachBackend } from '@diffusion-ts/testing';
 import { expect, test } from 'vitest';
+import { distance } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, skewed } from '../src/conformance/mixing-data.js';
 import {
   ancestral,
   ddim,
@@ -31,8 +33,6 @@ import {
   type SamplerSettings,
   unipc,
 } from '../src/index.js';
-import { distance } from './batch.js';
-import { FACTORS, NOISE, skewed } from './mixing-data.js';
 import { end, record } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

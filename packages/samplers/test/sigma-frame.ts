@@ -1,4 +1,4 @@
-import { type Batch, sum } from './batch.js';
+import { type Batch, sum } from '../src/conformance/batch.js';
 
 /** A step in the σ-frame, x̃ = x/α and σ̃ = σ/α, in float64: of examples, or of what they are made of, row by row. */
 export interface SigmaStep {

@@ -4,6 +4,8 @@ import { axpby, finish, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, expectNoLeak, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test, vi } from 'vitest';
+import { distance, toTensor } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, SHAPE, skewed } from '../src/conformance/mixing-data.js';
 import {
   brownianTree,
   firstOrder,
@@ -13,8 +15,6 @@ import {
   type SolverStep,
   walk,
 } from '../src/index.js';
-import { distance, toTensor } from './batch.js';
-import { FACTORS, NOISE, SHAPE, skewed } from './mixing-data.js';
 import { end, record, uniformInLambda } from './running.js';
 
 const schedule = linear({ steps: 40, start: 1e-3, end: 0.3 });

@@ -27,6 +27,8 @@ import { axpby, finish, rng } from '@diffusion-ts/tensor';
 import { expectAllClose, onEachBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { type Batch, sum } from '../src/conformance/batch.js';
+import { FACTORS, NOISE, seen, skewed } from '../src/conformance/mixing-data.js';
 import {
   ancestral,
   brownianTree,
@@ -40,8 +42,6 @@ import {
   type NoiseSource,
   type Sampler,
 } from '../src/index.js';
-import { type Batch, sum } from './batch.js';
-import { FACTORS, NOISE, seen, skewed } from './mixing-data.js';
 import { constantNoise, levelsOf, record } from './running.js';
 import type { SigmaMethod } from './sigma-frame.js';
 import * as sigmaFrame from './sigma-frame.js';
