@@ -41,7 +41,12 @@ describe('diffusion train', () => {
       classes: null,
     });
     expect(config.training.epsilon).toBe(1e-8);
-    expect(config.loss).toEqual({ kind: 'simple', norm: 'l2', weighting: { kind: 'min-snr', gamma: 5 } });
+    expect(config.loss).toEqual({
+      kind: 'simple',
+      norm: 'l2',
+      weighting: { kind: 'min-snr', gamma: 5 },
+      uncertainty: false,
+    });
     expect(readdirSync(join(run, 'checkpoints', '6')).sort()).toEqual([
       'ema.safetensors',
       'model.safetensors',
