@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { afterAll, vi } from 'vitest';
 import { sentence } from '../src/errors.js';
+import { run } from '../src/program.js';
 import { type Metrics, readMetrics } from '../src/run/metrics.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -63,6 +64,41 @@ export function said(child: ChildProcess, text: string): Promise<void> {
 /** Runs the built command line to its end. */
 export function diffusion(...args: string[]): Promise<Result> {
   return start(args).end;
+}
+
+let before: Promise<unknown> = Promise.resolve();
+
+/** Runs the command line in this process, which spares the start of another; one at a time. */
+export function diffusionHere(...args: string[]): Promise<Result> {
+  const result = before.then(() => captured(args));
+  before = result.catch(() => {});
+  return result;
+}
+
+async function captured(args: readonly string[]): Promise<Result> {
+  let [stdout, stderr] = ['', ''];
+  const out = (text: unknown): true => {
+    stdout += text;
+    return true;
+  };
+  const err = (text: unknown): true => {
+    stderr += text;
+    return true;
+  };
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation((text) => void out(`${text}\n`)),
+    vi.spyOn(console, 'error').mockImplementation((text) => void err(`${text}\n`)),
+    vi.spyOn(process.stdout, 'write').mockImplementation(out),
+    vi.spyOn(process.stderr, 'write').mockImplementation(err),
+  ];
+  try {
+    process.exitCode = 0;
+    await run(args);
+    return { code: Number(process.exitCode), stdout, stderr };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    process.exitCode = undefined;
+  }
 }
 
 /** What a command that ran in this process said, printed, and was refused with. */
