@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compareCommand } from '../src/commands/compare.js';
 import { trainCommand } from '../src/commands/train.js';
 import type { Cell } from '../src/runs/compare-run.js';
-import { diffusion, folder, inProcess, train } from './cli.js';
+import { diffusionHere as diffusion, folder, inProcess, train } from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 let points: string;

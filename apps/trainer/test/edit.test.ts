@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleCommand } from '../src/commands/sample.js';
 import { checkpointFiles } from '../src/run/checkpoint-files.js';
-import { diffusion, folder, hash, inProcess, train } from './cli.js';
+import { diffusionHere as diffusion, folder, hash, inProcess, train } from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 const SIZE = 4;

@@ -159,7 +159,7 @@ export function conformance({ make, draws = false, error }: Subject): readonly C
 
   for (const [where, schedule, predicts, list] of draws ? ENDS : []) {
     behaviour(`on ${where}, exact data end as the data are spread`, async () => {
-      const count = 600;
+      const count = 300;
       const factor = 0.7;
       const condition = conditioned(new Array<number>(count).fill(factor));
       const reverse = rotated.process(schedule, predicts);
