@@ -21,6 +21,7 @@ const MAY_IMPORT = {
   models: [['tensor', 'ops'], CORE],
   checkpoints: [['schedules', 'tensor'], CORE],
   datasets: [['schedules', 'tensor'], CORE],
+  parallel: [['schedules', 'tensor'], CORE],
   analytic: [line, CORE],
   'backend-wasm': [line.slice(0, 3), backend('tfjs-backend-wasm')],
   'backend-node': [line.slice(0, 3), backend('tfjs-node', 'tfjs')],

@@ -1,0 +1,1 @@
+export { runThreads } from './run-threads.js';

@@ -1,0 +1,162 @@
+import type { Wire, Words } from './wire.js';
+
+// Where the words are that all ranks watch: how many have come to a meeting; how many meetings there were; what is counted
+// up whenever there is something to wake for; the rank that has stopped all, and that is about to, from 1; the length of why.
+const [COME, MEETINGS, NEWS, STOPPED, STOPPING, WHY_LENGTH, WATCHED] = [0, 1, 2, 3, 4, 5, 6] as const;
+const WORDS = 3;
+const WHY_BYTES = 4096;
+/** Numbers that a rank shows at a time: 512 kB, which a core's cache holds. */
+const PIECE = 1 << 17;
+
+interface Parts {
+  readonly size: number;
+  readonly watched: Int32Array;
+  readonly why: Uint8Array;
+  /** Of each rank, twice: see `meet`. */
+  readonly words: readonly (readonly [Int32Array, Int32Array])[];
+  readonly pieces: readonly (readonly [Float32Array, Float32Array])[];
+}
+
+const bytesOf = (size: number): number => 4 * WATCHED + WHY_BYTES + 8 * size * (WORDS + PIECE);
+
+/** What `size` ranks share, before the first of them starts. */
+export function sharedMemory(size: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(bytesOf(size));
+}
+
+function partsOf(memory: SharedArrayBuffer): Parts {
+  const size = (memory.byteLength - bytesOf(0)) / (bytesOf(1) - bytesOf(0));
+  let start = 0;
+  const next = <T>(
+    View: new (memory: SharedArrayBuffer, start: number, length: number) => T,
+    count: number,
+    bytes = 4,
+  ): T => {
+    const view = new View(memory, start, count);
+    start += bytes * count;
+    return view;
+  };
+  const watched = next(Int32Array, WATCHED);
+  const why = next(Uint8Array, WHY_BYTES, 1);
+  const words = Array.from(
+    { length: size },
+    () => [next(Int32Array, WORDS), next(Int32Array, WORDS)] as const,
+  );
+  const pieces = words.map(() => [next(Float32Array, PIECE), next(Float32Array, PIECE)] as const);
+  return { size, watched, why, words, pieces };
+}
+
+/** Wakes all ranks that wait for `rank`, and ends all that is asked from now on, with a sentence; the first one counts. */
+export function stop(memory: SharedArrayBuffer, rank: number, sentence: string): void {
+  const { watched, why } = partsOf(memory);
+  if (Atomics.compareExchange(watched, STOPPING, 0, rank + 1) !== 0) return;
+  // TextEncoder writes into no shared memory where engines are strict.
+  const bytes = new TextEncoder().encode(sentence).subarray(0, WHY_BYTES);
+  why.set(bytes);
+  watched[WHY_LENGTH] = bytes.length;
+  Atomics.store(watched, STOPPED, rank + 1);
+  tellNews(watched);
+}
+
+/** The rank that has stopped all, if one has. */
+export function stoppedBy(memory: SharedArrayBuffer): number | undefined {
+  const rank = Atomics.load(partsOf(memory).watched, STOPPED) - 1;
+  return rank < 0 ? undefined : rank;
+}
+
+function tellNews(watched: Int32Array): void {
+  Atomics.add(watched, NEWS, 1);
+  Atomics.notify(watched, NEWS);
+}
+
+/** One rank of those that share a memory. It blocks its thread while it waits for the others. */
+export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
+  const { size, watched, why, words, pieces } = partsOf(memory);
+  let side: 0 | 1 = 0;
+
+  function checkGoesOn(): void {
+    if (Atomics.load(watched, STOPPED) === 0) return;
+    throw new Error(new TextDecoder().decode(why.slice(0, watched[WHY_LENGTH])));
+  }
+
+  /**
+   * Waits for all ranks. Each shows something before and looks at the others' afterwards, on one side of its memory; at the
+   * next meeting on the other side. So nobody overwrites what a slower rank is looking at, with one meeting for each.
+   */
+  function meet(): 0 | 1 {
+    checkGoesOn();
+    const meetings = Atomics.load(watched, MEETINGS);
+    if (Atomics.add(watched, COME, 1) === size - 1) {
+      Atomics.store(watched, COME, 0);
+      Atomics.add(watched, MEETINGS, 1);
+      tellNews(watched);
+    }
+    for (;;) {
+      // Before what it tells is looked at: none is missed in between.
+      const news = Atomics.load(watched, NEWS);
+      if (Atomics.load(watched, MEETINGS) !== meetings) break;
+      checkGoesOn();
+      Atomics.wait(watched, NEWS, news);
+    }
+    const shown = side;
+    side = side === 0 ? 1 : 0;
+    return shown;
+  }
+
+  /** Shows numbers to all, piece by piece; `look` sees those of every rank from `start` on. */
+  function show(
+    buffer: Float32Array,
+    longest: number,
+    look: (shown: readonly Float32Array[], start: number, end: number) => void,
+  ): void {
+    for (let start = 0; start < longest; start += PIECE) {
+      pieces[rank]![side].set(buffer.subarray(start, start + PIECE));
+      const shown = meet();
+      look(
+        pieces.map((sides) => sides[shown]),
+        start,
+        Math.min(start + PIECE, longest),
+      );
+    }
+  }
+
+  return {
+    rank,
+    size,
+    tell(own) {
+      words[rank]![side].set(own);
+      const shown = meet();
+      return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
+    },
+    sum(buffer) {
+      show(buffer, buffer.length, (shown, start, end) => {
+        for (let i = start; i < end; i++) {
+          // In float64, rounded once.
+          let sum = 0;
+          for (const numbers of shown) sum += numbers[i - start]!;
+          buffer[i] = sum;
+        }
+      });
+    },
+    broadcast(buffer) {
+      show(buffer, buffer.length, (shown, start, end) => {
+        if (rank !== 0) buffer.set(shown[0]!.subarray(0, end - start), start);
+      });
+    },
+    gather(buffer, lengths) {
+      const all = new Float32Array(lengths.reduce((sum, length) => sum + length));
+      show(buffer, Math.max(...lengths), (shown, start, end) => {
+        let first = 0;
+        shown.forEach((numbers, other) => {
+          const length = lengths[other]!;
+          if (length > start) all.set(numbers.subarray(0, Math.min(length, end) - start), first + start);
+          first += length;
+        });
+      });
+      return all;
+    },
+    close() {
+      stop(memory, rank, `rank ${rank} has left: it closed its communicator, or its function has returned`);
+    },
+  };
+}

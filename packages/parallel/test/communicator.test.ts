@@ -1,0 +1,199 @@
+import './plain-threads.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { single } from '../src/index.js';
+import { runThreads } from '../src/node.js';
+import ask, { digest, numberOf } from './questions.js';
+
+interface Said {
+  readonly rank: number;
+  readonly size: number;
+  /** What a rank was answered, by the name of the question, or the message of the error. */
+  readonly answers: Readonly<Record<string, unknown>>;
+}
+
+interface Implementation {
+  readonly size: number;
+  /** What each rank says, once all questions of the suite are asked. */
+  run(): Promise<Said[]>;
+}
+
+const module = new URL('./questions.js', import.meta.url);
+const threads = (size: number): Implementation => ({ size, run: () => runThreads(size, module) });
+const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
+  'a single rank': { size: 1, run: async () => [(await ask(single())) as Said] },
+  'one thread': threads(1),
+  'two threads': threads(2),
+  'three threads': threads(3),
+};
+
+/** The sum in the order of the ranks in float64, rounded once. */
+const sumOf = (size: number, count: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => {
+    let sum = 0;
+    for (let rank = 0; rank < size; rank++) sum += numberOf(rank, i);
+    return sum;
+  });
+
+const numbersOf = (rank: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => numberOf(rank, i));
+
+const messageOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'no error',
+    (error: Error) => error.message,
+  );
+
+describe.each(Object.entries(IMPLEMENTATIONS))('%s', (_, { size, run }) => {
+  let said: readonly Said[];
+  beforeAll(async () => {
+    said = await run();
+  });
+  const answersTo = (question: string): unknown[] => said.map(({ answers }) => answers[question]);
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const everywhere = <T>(answer: T): T[] => ranks.map(() => answer);
+  const total = ranks.reduce((sum, rank) => sum + rank, 0);
+
+  test('is as many ranks as there are, in their order', () => {
+    expect(said.map(({ rank, size }) => [rank, size])).toEqual(ranks.map((rank) => [rank, size]));
+  });
+
+  test('sums the tensors of each name, in new tensors of their shapes', () => {
+    expect(answersTo('sum')).toEqual(
+      ranks.map((rank) => ({
+        shapes: [
+          ['one', [1, 2], 'float32'],
+          ['two', [], 'float32'],
+          ['none', [0], 'float32'],
+        ],
+        values: [[total + size, 10 * total], [size / 2], []],
+        own: [[1 + rank, 10 * rank]],
+        left: 0,
+      })),
+    );
+  });
+
+  test('sums a million numbers in the order of the ranks, to the same bits on each', () => {
+    expect(answersTo('sum of a million')).toEqual(everywhere(digest(sumOf(size, 1_000_003))));
+  });
+
+  test('sums one number', () => {
+    expect(answersTo('sum of one')).toEqual(everywhere([...sumOf(size, 1)]));
+  });
+
+  test('what is not finite on one rank is so in the sum', () => {
+    expect(answersTo('sum of infinities')).toEqual(everywhere([Number.NaN, Infinity]));
+  });
+
+  test('broadcasts what rank 0 has', () => {
+    const values = [
+      [2, 2],
+      [3, 3, 3, 3],
+      [-0, Math.fround(0.1)],
+    ];
+    expect(answersTo('broadcast')).toEqual(everywhere({ values, left: 0 }));
+    expect(answersTo('broadcast of many')).toEqual(everywhere(digest(numbersOf(0, 300_001))));
+  });
+
+  test('gathers rows in the order of the ranks, of which one has none', () => {
+    const rows = ranks.flatMap((rank) => new Array<number>(rank === 1 ? 0 : rank + 1).fill(rank + 0.5));
+    const values = rows.flatMap((value) => [value, value]);
+    expect(answersTo('gather')).toEqual(everywhere({ shape: [rows.length, 2], values, left: 0 }));
+    const many = ranks.flatMap((rank) => numbersOf(rank, 100_000 * (rank + 1) + rank));
+    expect(answersTo('gather of many')).toEqual(everywhere(digest(many)));
+  });
+
+  test('answers questions that are asked at once in their order', () => {
+    expect(answersTo('many at once')).toEqual(everywhere([digest(sumOf(size, 300_000)), ranks, [9], [size]]));
+  });
+
+  test.each([
+    ['sum of integers', '"x" of a sum must be float32, not int32'],
+    ['broadcast of a number', '"x" of a broadcast must be a tensor, not 3'],
+    ['gather of a scalar', 'rows to gather must have a first axis, not shape []'],
+  ])('refuses a %s in one sentence, and goes on', (question, sentence) => {
+    expect(answersTo(question)).toEqual(everywhere(sentence));
+  });
+
+  const unlike = (question: string): string =>
+    `the tensors of a ${question} must have the same names and shapes on every rank, but those of rank 1 are not those of rank 0`;
+
+  test.skipIf(size === 1).each([
+    [
+      'different questions',
+      'rank 0 asks for sum and rank 1 for barrier: all must ask the same, in the same order',
+    ],
+    ['different shapes', unlike('sum')],
+    ['different names', unlike('broadcast')],
+    ['different rows', unlike('gather')],
+  ])('refuses %s in one sentence, on all ranks, and goes on', (question, sentence) => {
+    expect(answersTo(question)).toEqual(everywhere(sentence));
+  });
+
+  test('answers what was asked before it is closed, and nothing afterwards', () => {
+    expect(answersTo('asked, then closed')).toEqual(everywhere([total, size]));
+    expect(answersTo('closed twice')).toEqual(
+      ranks.map((rank) => `sum is asked of rank ${rank}, whose communicator is closed`),
+    );
+  });
+});
+
+describe.each([1, 3])('of %i threads', (size) => {
+  const last = size - 1;
+  const disaster = (name: string): Promise<unknown> => runThreads(size, module, { disaster: name });
+
+  test('one that fails while the others wait ends all, with its message', async () => {
+    const error = await disaster('the last fails').then(
+      () => expect.fail('no error'),
+      (error: Error) => error,
+    );
+    expect(error.message).toBe(`rank ${last} failed: the disk is full`);
+    expect((error.cause as Error).stack).toContain('questions.js');
+  });
+
+  test('one that dies while the others wait ends all, and it is said which', async () => {
+    expect(await messageOf(disaster('the last dies'))).toBe(
+      `rank ${last} failed: its thread ended with code 3`,
+    );
+  });
+
+  test.skipIf(size === 1)(
+    'one that leaves while the others wait ends all, and it is said which',
+    async () => {
+      expect(await messageOf(disaster('the last leaves'))).toMatch(
+        new RegExp(
+          `^rank [0-${last - 1}] failed: rank ${last} has left: it closed its communicator, or its function has returned$`,
+        ),
+      );
+    },
+  );
+
+  test.skipIf(size === 1)('those that wait for one that fails may save what they have', async () => {
+    const saved = new Int32Array(new SharedArrayBuffer(4 * size));
+    const run = runThreads(size, module, { disaster: 'the last fails, the others save', saved });
+    expect(await messageOf(run)).toBe(`rank ${last} failed: no error but a string`);
+    expect([...saved]).toEqual([1, 1, 0]);
+  });
+
+  test('one whose result cannot be cloned says so', async () => {
+    expect(await messageOf(disaster('what cannot be cloned'))).toMatch(
+      /^rank \d failed: .*could not be cloned/,
+    );
+  });
+});
+
+test('threads are refused in one sentence where their number or module is none', async () => {
+  for (const size of [0, 1.5, -1, Number.NaN]) {
+    expect(await messageOf(runThreads(size, module))).toBe(
+      `size must be a whole number of threads from 1 up, not ${size}`,
+    );
+  }
+  expect(await messageOf(runThreads(2, './rank.js'))).toBe(
+    "module must be a URL, such as new URL('./rank.js', import.meta.url), not ./rank.js",
+  );
+  expect(await messageOf(runThreads(2, 'data:text/javascript,export default 3'))).toMatch(
+    /^rank \d failed: data:text\/javascript,export default 3 must export a function as its default, not number$/,
+  );
+  expect(await messageOf(runThreads(2, new URL('./nowhere.js', import.meta.url)))).toMatch(
+    /^rank \d failed: Cannot find module .*nowhere\.js/,
+  );
+});
