@@ -1,10 +1,7 @@
 import { checkTensor, mapParams, type Params } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Communicator } from './communicator.js';
-import type { Wire } from './wire.js';
-
-const QUESTIONS = ['sum', 'broadcast', 'gather', 'barrier'] as const;
-type Question = (typeof QUESTIONS)[number];
+import { QUESTIONS, type Question, type Wire } from './wire.js';
 
 /** The communicator whose tensors go over a wire, all those of a question in one flat buffer. */
 export function communicatorOver(wire: Wire): Communicator {
@@ -43,7 +40,11 @@ export function communicatorOver(wire: Wire): Communicator {
       inTurn('gather', async () => {
         const buffer = await flat('gather', { rows });
         const [own, ...shape] = rows.shape;
-        if (own === undefined) throw new RangeError('rows to gather must have a first axis, not shape []');
+        if (own === undefined || shape.includes(0)) {
+          throw new RangeError(
+            `rows to gather must have a first axis and numbers in every row, not shape [${rows.shape}]`,
+          );
+        }
         const lengths = await agree(wire, 'gather', `[${shape}]`, buffer.length);
         const all = await wire.gather(buffer, lengths);
         return tf.tensor(all, [all.length / tf.util.sizeFromShape(shape), ...shape]);

@@ -12,7 +12,7 @@ export interface Communicator {
   /** How many ranks there are. */
   readonly size: number;
   /**
-   * Σ_r of the tensors of each name, in a fixed order of the ranks: bit-identical from run to run for a number of ranks.
+   * Σ_r of the tensors of each name, in a fixed order: bit-identical from run to run for a number of ranks.
    * @throws TypeError if a tensor is none or not float32; RangeError if names, shapes or the questions of the ranks differ;
    * Error if a rank has failed or left, or this one is closed. So do the other questions.
    */

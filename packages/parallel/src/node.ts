@@ -1,1 +1,2 @@
+export { mpi } from './mpi.js';
 export { runThreads } from './run-threads.js';

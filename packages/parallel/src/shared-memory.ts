@@ -129,13 +129,13 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
       return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
     },
     sum(buffer) {
-      show(buffer, buffer.length, (shown, start, end) => {
-        for (let i = start; i < end; i++) {
-          // In float64, rounded once.
-          let sum = 0;
-          for (const numbers of shown) sum += numbers[i - start]!;
-          buffer[i] = sum;
-        }
+      // In float64, rounded once.
+      const total = new Float64Array(Math.min(PIECE, buffer.length));
+      show(buffer, buffer.length, ([first, ...others], start, end) => {
+        const count = end - start;
+        total.set(first!.subarray(0, count));
+        for (const numbers of others) for (let i = 0; i < count; i++) total[i]! += numbers[i]!;
+        buffer.set(total.subarray(0, count), start);
       });
     },
     broadcast(buffer) {

@@ -4,7 +4,7 @@ export interface Wire {
   readonly rank: number;
   /** How many there are. */
   readonly size: number;
-  /** What each rank has said: three whole numbers of 32 bits. */
+  /** What each rank has said. */
   tell(words: Words): readonly Words[] | Promise<readonly Words[]>;
   /** Puts the sum over all ranks in the place of each rank's numbers, as many everywhere. */
   sum(buffer: Float32Array): void | Promise<void>;
@@ -16,5 +16,12 @@ export interface Wire {
   close(): void | Promise<void>;
 }
 
-/** Three whole numbers of 32 bits. */
-export type Words = readonly [number, number, number];
+/** What a rank says before it asks: which question it is, of tensors laid out how, and how many numbers. */
+export type Words = readonly [question: number, layout: number, length: number];
+
+/** What may be asked, told by its place here. */
+export const QUESTIONS = ['sum', 'broadcast', 'gather', 'barrier', 'close'] as const;
+/** One of them. */
+export type Question = (typeof QUESTIONS)[number];
+/** What a rank says that leaves, where others could not know otherwise. */
+export const CLOSE: number = QUESTIONS.indexOf('close');

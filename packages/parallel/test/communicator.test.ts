@@ -1,4 +1,8 @@
 import './plain-threads.js';
+import { execFile, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { deserialize } from 'node:v8';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { single } from '../src/index.js';
 import { runThreads } from '../src/node.js';
@@ -13,17 +17,52 @@ interface Said {
 
 interface Implementation {
   readonly size: number;
+  /** It is not installed here. */
+  readonly missing?: boolean;
   /** What each rank says, once all questions of the suite are asked. */
   run(): Promise<Said[]>;
 }
 
 const module = new URL('./questions.js', import.meta.url);
 const threads = (size: number): Implementation => ({ size, run: () => runThreads(size, module) });
+
+/** Two processes, started by an `mpirun` with Debian's name for it. */
+const processes = (mpirun: string): Implementation => ({
+  size: 2,
+  missing: isMissing(mpirun),
+  async run() {
+    const { stdout } = await startProcesses(mpirun);
+    const said = [...stdout.matchAll(/^said (.*)$/gm)].map(
+      ([, text]) => deserialize(Buffer.from(text!, 'base64')) as Said,
+    );
+    return said.sort((a, b) => a.rank - b.rank);
+  },
+});
+
+function isMissing(mpirun: string): boolean {
+  return spawnSync(mpirun, ['--version']).status !== 0;
+}
+
+function startProcesses(mpirun: string, disaster?: string): Promise<{ stdout: string }> {
+  const rank = fileURLToPath(new URL('./mpi-rank.js', import.meta.url));
+  return promisify(execFile)(mpirun, ['-np', '2', process.execPath, rank, JSON.stringify({ disaster })], {
+    env: {
+      ...process.env,
+      // Open MPI's leave to run where the tests may: as root, on one core.
+      OMPI_ALLOW_RUN_AS_ROOT: '1',
+      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+      OMPI_MCA_rmaps_base_oversubscribe: '1',
+    },
+  });
+}
+
 const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
   'a single rank': { size: 1, run: async () => [(await ask(single())) as Said] },
   'one thread': threads(1),
   'two threads': threads(2),
   'three threads': threads(3),
+  'two processes of Open MPI': processes('mpirun.openmpi'),
+  'two processes of MPICH': processes('mpirun.mpich'),
 };
 
 /** The sum in the order of the ranks in float64, rounded once. */
@@ -43,101 +82,110 @@ const messageOf = (promise: Promise<unknown>): Promise<string> =>
     (error: Error) => error.message,
   );
 
-describe.each(Object.entries(IMPLEMENTATIONS))('%s', (_, { size, run }) => {
-  let said: readonly Said[];
-  beforeAll(async () => {
-    said = await run();
+for (const [name, { size, missing = false, run }] of Object.entries(IMPLEMENTATIONS)) {
+  describe.skipIf(missing)(name, () => {
+    let said: readonly Said[];
+    beforeAll(async () => {
+      said = await run();
+    });
+    const answersTo = (question: string): unknown[] => said.map(({ answers }) => answers[question]);
+    const ranks = Array.from({ length: size }, (_, rank) => rank);
+    const everywhere = <T>(answer: T): T[] => ranks.map(() => answer);
+    const total = ranks.reduce((sum, rank) => sum + rank, 0);
+
+    test('is as many ranks as there are, in their order', () => {
+      expect(said.map(({ rank, size }) => [rank, size])).toEqual(ranks.map((rank) => [rank, size]));
+    });
+
+    test('sums the tensors of each name, in new tensors of their shapes', () => {
+      expect(answersTo('sum')).toEqual(
+        ranks.map((rank) => ({
+          shapes: [
+            ['one', [1, 2], 'float32'],
+            ['two', [], 'float32'],
+            ['none', [0], 'float32'],
+          ],
+          values: [[total + size, 10 * total], [size / 2], []],
+          own: [[1 + rank, 10 * rank]],
+          left: 0,
+        })),
+      );
+    });
+
+    test('sums a million numbers in the order of the ranks, to the same bits on each', () => {
+      expect(answersTo('sum of a million')).toEqual(everywhere(digest(sumOf(size, 1_000_003))));
+    });
+
+    test('sums one number', () => {
+      expect(answersTo('sum of one')).toEqual(everywhere([...sumOf(size, 1)]));
+    });
+
+    test('what is not finite on one rank is so in the sum', () => {
+      expect(answersTo('sum of infinities')).toEqual(everywhere([Number.NaN, Infinity]));
+    });
+
+    test('broadcasts what rank 0 has', () => {
+      const values = [
+        [2, 2],
+        [3, 3, 3, 3],
+        [-0, Math.fround(0.1)],
+      ];
+      expect(answersTo('broadcast')).toEqual(everywhere({ values, left: 0 }));
+      expect(answersTo('broadcast of many')).toEqual(everywhere(digest(numbersOf(0, 300_001))));
+    });
+
+    test('gathers rows in the order of the ranks, of which one has none', () => {
+      const rows = ranks.flatMap((rank) => new Array<number>(rank === 1 ? 0 : rank + 1).fill(rank + 0.5));
+      const values = rows.flatMap((value) => [value, value]);
+      expect(answersTo('gather')).toEqual(everywhere({ shape: [rows.length, 2], values, left: 0 }));
+      const many = ranks.flatMap((rank) => numbersOf(rank, 100_000 * (rank + 1) + rank));
+      expect(answersTo('gather of many')).toEqual(everywhere(digest(many)));
+    });
+
+    test('answers questions that are asked at once in their order', () => {
+      expect(answersTo('many at once')).toEqual(
+        everywhere([digest(sumOf(size, 300_000)), ranks, [9], [size]]),
+      );
+    });
+
+    test.each([
+      ['sum of integers', '"x" of a sum must be float32, not int32'],
+      ['broadcast of a number', '"x" of a broadcast must be a tensor, not 3'],
+      ['gather of a scalar', 'rows to gather must have a first axis and numbers in every row, not shape []'],
+      [
+        'gather of empty rows',
+        'rows to gather must have a first axis and numbers in every row, not shape [2,0]',
+      ],
+    ])('refuses the %s in one sentence, and goes on', (question, sentence) => {
+      expect(answersTo(question)).toEqual(everywhere(sentence));
+    });
+
+    const unlike = (question: string): string =>
+      `the tensors of a ${question} must have the same names and shapes on every rank, but those of rank 1 are not those of rank 0`;
+
+    test.skipIf(size === 1).each([
+      [
+        'different questions',
+        'rank 0 asks for sum and rank 1 for barrier: all must ask the same, in the same order',
+      ],
+      ['different shapes', unlike('sum')],
+      ['different names', unlike('broadcast')],
+      ['different rows', unlike('gather')],
+    ])('refuses %s in one sentence, on all ranks, and goes on', (question, sentence) => {
+      expect(answersTo(question)).toEqual(everywhere(sentence));
+    });
+
+    test('answers what was asked before it is closed, and nothing afterwards', () => {
+      expect(answersTo('asked, then closed')).toEqual(everywhere([total, size]));
+      expect(answersTo('closed twice')).toEqual(
+        ranks.map((rank) => `sum is asked of rank ${rank}, whose communicator is closed`),
+      );
+    });
   });
-  const answersTo = (question: string): unknown[] => said.map(({ answers }) => answers[question]);
-  const ranks = Array.from({ length: size }, (_, rank) => rank);
-  const everywhere = <T>(answer: T): T[] => ranks.map(() => answer);
-  const total = ranks.reduce((sum, rank) => sum + rank, 0);
+}
 
-  test('is as many ranks as there are, in their order', () => {
-    expect(said.map(({ rank, size }) => [rank, size])).toEqual(ranks.map((rank) => [rank, size]));
-  });
-
-  test('sums the tensors of each name, in new tensors of their shapes', () => {
-    expect(answersTo('sum')).toEqual(
-      ranks.map((rank) => ({
-        shapes: [
-          ['one', [1, 2], 'float32'],
-          ['two', [], 'float32'],
-          ['none', [0], 'float32'],
-        ],
-        values: [[total + size, 10 * total], [size / 2], []],
-        own: [[1 + rank, 10 * rank]],
-        left: 0,
-      })),
-    );
-  });
-
-  test('sums a million numbers in the order of the ranks, to the same bits on each', () => {
-    expect(answersTo('sum of a million')).toEqual(everywhere(digest(sumOf(size, 1_000_003))));
-  });
-
-  test('sums one number', () => {
-    expect(answersTo('sum of one')).toEqual(everywhere([...sumOf(size, 1)]));
-  });
-
-  test('what is not finite on one rank is so in the sum', () => {
-    expect(answersTo('sum of infinities')).toEqual(everywhere([Number.NaN, Infinity]));
-  });
-
-  test('broadcasts what rank 0 has', () => {
-    const values = [
-      [2, 2],
-      [3, 3, 3, 3],
-      [-0, Math.fround(0.1)],
-    ];
-    expect(answersTo('broadcast')).toEqual(everywhere({ values, left: 0 }));
-    expect(answersTo('broadcast of many')).toEqual(everywhere(digest(numbersOf(0, 300_001))));
-  });
-
-  test('gathers rows in the order of the ranks, of which one has none', () => {
-    const rows = ranks.flatMap((rank) => new Array<number>(rank === 1 ? 0 : rank + 1).fill(rank + 0.5));
-    const values = rows.flatMap((value) => [value, value]);
-    expect(answersTo('gather')).toEqual(everywhere({ shape: [rows.length, 2], values, left: 0 }));
-    const many = ranks.flatMap((rank) => numbersOf(rank, 100_000 * (rank + 1) + rank));
-    expect(answersTo('gather of many')).toEqual(everywhere(digest(many)));
-  });
-
-  test('answers questions that are asked at once in their order', () => {
-    expect(answersTo('many at once')).toEqual(everywhere([digest(sumOf(size, 300_000)), ranks, [9], [size]]));
-  });
-
-  test.each([
-    ['sum of integers', '"x" of a sum must be float32, not int32'],
-    ['broadcast of a number', '"x" of a broadcast must be a tensor, not 3'],
-    ['gather of a scalar', 'rows to gather must have a first axis, not shape []'],
-  ])('refuses a %s in one sentence, and goes on', (question, sentence) => {
-    expect(answersTo(question)).toEqual(everywhere(sentence));
-  });
-
-  const unlike = (question: string): string =>
-    `the tensors of a ${question} must have the same names and shapes on every rank, but those of rank 1 are not those of rank 0`;
-
-  test.skipIf(size === 1).each([
-    [
-      'different questions',
-      'rank 0 asks for sum and rank 1 for barrier: all must ask the same, in the same order',
-    ],
-    ['different shapes', unlike('sum')],
-    ['different names', unlike('broadcast')],
-    ['different rows', unlike('gather')],
-  ])('refuses %s in one sentence, on all ranks, and goes on', (question, sentence) => {
-    expect(answersTo(question)).toEqual(everywhere(sentence));
-  });
-
-  test('answers what was asked before it is closed, and nothing afterwards', () => {
-    expect(answersTo('asked, then closed')).toEqual(everywhere([total, size]));
-    expect(answersTo('closed twice')).toEqual(
-      ranks.map((rank) => `sum is asked of rank ${rank}, whose communicator is closed`),
-    );
-  });
-});
-
-describe.each([1, 3])('of %i threads', (size) => {
+describe('of three threads', () => {
+  const size = 3;
   const last = size - 1;
   const disaster = (name: string): Promise<unknown> => runThreads(size, module, { disaster: name });
 
@@ -156,18 +204,15 @@ describe.each([1, 3])('of %i threads', (size) => {
     );
   });
 
-  test.skipIf(size === 1)(
-    'one that leaves while the others wait ends all, and it is said which',
-    async () => {
-      expect(await messageOf(disaster('the last leaves'))).toMatch(
-        new RegExp(
-          `^rank [0-${last - 1}] failed: rank ${last} has left: it closed its communicator, or its function has returned$`,
-        ),
-      );
-    },
-  );
+  test('one that leaves while the others wait ends all, and it is said which', async () => {
+    expect(await messageOf(disaster('the last leaves'))).toMatch(
+      new RegExp(
+        `^rank [0-${last - 1}] failed: rank ${last} has left: it closed its communicator, or its function has returned$`,
+      ),
+    );
+  });
 
-  test.skipIf(size === 1)('those that wait for one that fails may save what they have', async () => {
+  test('those that wait for one that fails may save what they have', async () => {
     const saved = new Int32Array(new SharedArrayBuffer(4 * size));
     const run = runThreads(size, module, { disaster: 'the last fails, the others save', saved });
     expect(await messageOf(run)).toBe(`rank ${last} failed: no error but a string`);
@@ -180,6 +225,26 @@ describe.each([1, 3])('of %i threads', (size) => {
     );
   });
 });
+
+for (const mpirun of ['mpirun.openmpi', 'mpirun.mpich']) {
+  describe.skipIf(isMissing(mpirun))(`of two processes of ${mpirun}`, () => {
+    const stderrOf = (disaster: string): Promise<string> =>
+      startProcesses(mpirun, disaster).then(
+        () => 'no error',
+        ({ stderr }) => stderr as string,
+      );
+
+    test('one that fails while the other waits ends both, with its message', async () => {
+      expect(await stderrOf('the last fails')).toContain('RangeError: the disk is full');
+    });
+
+    test('one that leaves while the other waits ends both, and it is said which', async () => {
+      expect(await stderrOf('the last leaves')).toContain(
+        'RangeError: rank 0 asks for sum and rank 1 for close: all must ask the same, in the same order',
+      );
+    });
+  });
+}
 
 test('threads are refused in one sentence where their number or module is none', async () => {
   for (const size of [0, 1.5, -1, Number.NaN]) {

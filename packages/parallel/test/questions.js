@@ -94,6 +94,9 @@ const QUESTIONS = {
   async 'gather of a scalar'({ gather }) {
     await gather(tf.scalar(1));
   },
+  async 'gather of empty rows'({ gather }) {
+    await gather(tf.zeros([2, 0]));
+  },
   async 'different questions'({ rank, sum, barrier }) {
     await (rank === 0 ? sum({ x: tf.scalar(1) }) : barrier());
   },
