@@ -219,6 +219,16 @@ describe('of three threads', () => {
     expect([...saved]).toEqual([1, 1, 0]);
   });
 
+  test('none is left, though it has a timer', async () => {
+    const ports = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+    const before = ports();
+    const run = disaster('it has returned, but for a timer');
+    expect(ports()).toBe(before + size);
+    expect(await run).toEqual(['done', 'done', 'done']);
+    expect(ports()).toBe(before);
+  });
+
   test('one whose result cannot be cloned says so', async () => {
     expect(await messageOf(disaster('what cannot be cloned'))).toMatch(
       /^rank \d failed: .*could not be cloned/,

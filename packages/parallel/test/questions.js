@@ -143,6 +143,12 @@ const DISASTERS = {
     });
     await barrier();
   },
+  // A timer would keep its thread alive.
+  async 'it has returned, but for a timer'({ barrier }) {
+    setInterval(() => {}, 1 << 30);
+    await barrier();
+    return 'done';
+  },
   async 'what cannot be cloned'() {
     return () => 1;
   },

@@ -1,5 +1,6 @@
 import './plain-threads.js';
 import { expectAllClose } from '@diffusion-ts/testing';
+import type { Communicator as Seam } from '@diffusion-ts/training';
 import { expect, test } from 'vitest';
 import { single } from '../src/index.js';
 import { runThreads } from '../src/node.js';
@@ -16,7 +17,7 @@ interface Trained {
 const module = new URL('./train-together.js', import.meta.url);
 
 test('two ranks with 8 examples each end with the same bits in every run, and within 1e-5 with the weights of one with 16', async () => {
-  const alone = (await trainTogether(single())) as Trained;
+  const alone = (await trainTogether(single() satisfies Seam)) as Trained;
   const [first, second] = await runThreads<Trained>(2, module);
   expect(second).toEqual(first);
   expect(await runThreads<Trained>(2, module)).toEqual([first, first]);
