@@ -7,7 +7,15 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import { diffusionHere as diffusion, folder, hash, inProcess, losses, type Result, weightsOf } from './cli.js';
+import {
+  diffusionHere as diffusion,
+  folder,
+  hash,
+  inProcess,
+  losses,
+  type Result,
+  weightsOf,
+} from './cli.js';
 
 const CPU = ['--backend', 'cpu'];
 const sets = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
