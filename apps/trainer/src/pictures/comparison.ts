@@ -7,7 +7,7 @@ import { png, type Raster, rasterize } from './raster.js';
 const CELL = 150;
 const CAPTION = 26;
 const GAP = 10;
-const LEFT = 128;
+const LEFT = 168;
 const TOP = 28;
 
 /** Samplers down, steps across; in each cell the samples, and below what they cost and how far they are. */
@@ -46,9 +46,9 @@ export async function comparison(cells: readonly Cell[], shown: Shown): Promise<
   );
 }
 
-/** "20 evaluations · 0.31 s · off by 0.042". */
-function captionOf({ evaluations, seconds, distance }: Cell): string {
-  const asked = `${Number(evaluations.toFixed(1))} ev.`;
+/** "20 ev. · 0.31 s · off by 0.042". */
+function captionOf({ steps, evaluations, seconds, distance }: Cell): string {
+  const asked = `${steps === undefined ? 'own steps: ' : ''}${Number(evaluations.toFixed(1))} ev.`;
   const off = distance === undefined ? '' : ` · off by ${distance.toPrecision(2)}`;
   return `${asked} · ${seconds.toFixed(2)} s${off}`;
 }
