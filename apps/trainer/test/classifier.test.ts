@@ -62,6 +62,9 @@ describe('a run of a classifier', () => {
       expect(bits).toBeGreaterThanOrEqual(1 - accuracy);
     }
     expect(levels[9].bits).toBeGreaterThan(0.5);
+    expect((await inProcess(evaluateCommand, classifier, '--repeats', '2', ...CPU)).error).toBe(
+      '--repeats is of the bound, and a classifier bounds nothing.',
+    );
     const again = await inProcess(evaluateCommand, classifier, '--json', ...CPU);
     expect(again.printed).toBe(printed);
     const table = await inProcess(evaluateCommand, classifier, ...CPU);

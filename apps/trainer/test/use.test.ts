@@ -331,6 +331,14 @@ describe('diffusion evaluate', () => {
     expect(told.odeBits).toBeLessThan(20);
     expect((await bits('--seed', '1')).odeBits).not.toBe(told.odeBits);
   });
+
+  it('refuses settings of the bound where there is none, before it opens the run', async () => {
+    const refused = await diffusion('evaluate', 'no/such/run', '--ode', '--timesteps', '5', ...CPU);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      'error: --timesteps is of the bound, and --ode takes the likelihood by the flow.\n',
+    ]);
+  });
 });
 
 describe('diffusion inspect', () => {

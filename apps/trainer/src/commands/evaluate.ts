@@ -10,7 +10,7 @@ import { isDiffusers } from '../diffusers.js';
 import { Refusal, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
 import { interruptible } from '../interrupt.js';
-import { duration, progress } from '../progress.js';
+import { duration, type Progress, progress } from '../progress.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
 import {
   classDifference,
@@ -20,7 +20,7 @@ import {
   readFingerprint,
 } from '../run/fingerprint.js';
 import { type Classified, evaluateClassifier } from '../runs/evaluate-classifier.js';
-import { type Estimated, evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
+import { evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
 import { type OdeBits, odeBits } from '../runs/ode-bits.js';
 import { openData } from '../runs/open-data.js';
 import { openModel } from '../runs/open-model.js';
@@ -85,11 +85,24 @@ images and one draw of Hutchinson's estimate of the divergence, exactly for poin
   )
   .action(evaluateAction);
 
-async function evaluateAction(folder: string, options: EvaluateCommandOptions): Promise<void> {
+async function evaluateAction(
+  folder: string,
+  options: EvaluateCommandOptions,
+  command: Command,
+): Promise<void> {
+  const given = (['timesteps', 'repeats'] as const).find(
+    (name) => command.getOptionValueSource(name) === 'cli',
+  );
+  const refuseGiven = (because: string): void => {
+    if (given !== undefined) throw new Refusal(`--${given} is of the bound, ${because}.`, { exitCode: 2 });
+  };
+  if (options.ode) refuseGiven('and --ode takes the likelihood by the flow');
   await startBackend(options.backend);
   const { config, built, params, step = 0 } = await openModel(folder);
+  if (built.classifier !== undefined) refuseGiven('and a classifier bounds nothing');
   const begin = performance.now();
   const interrupt = interruptible(() => {});
+  let bar: Progress | undefined;
   const data =
     options.data === undefined
       ? config.data
@@ -101,7 +114,8 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     const images = Math.min(options.limit, dataset.size);
     const isTraining = known && difference(known, await fingerprintOf(dataset)) === undefined;
     const split = data.kind === 'images' && (isTraining ?? options.data === undefined) ? 'training' : 'test';
-    const bar = progress('evaluate', 0, images);
+    const shown = progress('evaluate', 0, images);
+    bar = shown;
     const common = {
       built,
       params,
@@ -110,40 +124,27 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
       seed: options.seed,
       unconditional: options.unconditional === true,
       signal: interrupt.signal,
-      onImages: (done: number) => bar.update(Math.floor(done), ''),
+      onImages: (done: number) => shown.update(Math.floor(done), ''),
     };
     if (options.ode) {
-      try {
-        const likelihood = { step, split, ...(await odeBits({ ...common, config })) };
-        bar.stop();
-        console.log(options.json ? JSON.stringify(likelihood, null, 2) : said(likelihood));
-      } finally {
-        bar.stop();
-      }
+      const likelihood = { step, split, ...(await odeBits({ ...common, config })) };
+      bar.stop();
+      console.log(options.json ? JSON.stringify(likelihood, null, 2) : said(likelihood));
       return;
     }
     if (built.classifier !== undefined) {
-      try {
-        const levels = await evaluateClassifier(common);
-        bar.stop();
-        const found = { step, split, images, levels };
-        console.log(options.json ? JSON.stringify(found, null, 2) : classTable(found));
-      } finally {
-        bar.stop();
-      }
+      const found = { step, split, images, levels: await evaluateClassifier(common) };
+      bar.stop();
+      console.log(options.json ? JSON.stringify(found, null, 2) : classTable(found));
       return;
     }
-    let estimate: Estimated;
-    try {
-      estimate = await evaluateRun({
-        ...common,
-        config,
-        timesteps: options.timesteps,
-        repeats: options.repeats,
-      });
-    } finally {
-      bar.stop();
-    }
+    const estimate = await evaluateRun({
+      ...common,
+      config,
+      timesteps: options.timesteps,
+      repeats: options.repeats,
+    });
+    bar.stop();
     const steps = stepsToSum(built.forward);
     const timesteps = Math.min(options.timesteps, steps);
     const evaluation: Evaluation = { step, split, timesteps, ...estimate };
@@ -156,6 +157,7 @@ async function evaluateAction(folder: string, options: EvaluateCommandOptions): 
     if (!interrupt.signal.aborted) throw error;
     process.exitCode = interrupt.exitCode();
   } finally {
+    bar?.stop();
     interrupt.release();
     disposeParams(params);
   }
