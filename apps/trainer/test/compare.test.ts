@@ -72,6 +72,14 @@ describe('diffusion compare', () => {
       2,
       expect.stringContaining('Expected ddim, perhaps, or one of ancestral'),
     ]);
+    for (const twice of [
+      ['--samplers', 'ddim,ddim'],
+      ['--steps', '2,2'],
+      ['--seeds', '0-3,2'],
+    ]) {
+      const { code, stderr } = await diffusion('compare', points, ...twice, '--out', out);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(' is there twice.')]);
+    }
     expect(existsSync(out)).toBe(false);
   });
 });

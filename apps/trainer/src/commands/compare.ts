@@ -17,7 +17,7 @@ import { type Cell, compareRun, type Job } from '../runs/compare-run.js';
 import { openModel } from '../runs/open-model.js';
 import { ofTestImages, toldRows } from '../runs/told-images.js';
 import { labelOf } from './class-name.js';
-import { backendOption, numberFrom, wholeNumber } from './options.js';
+import { backendOption, numberFrom, once, wholeNumber } from './options.js';
 import { seedList } from './seeds.js';
 
 interface CompareCommandOptions {
@@ -68,15 +68,16 @@ Examples:
   .action(compareAction);
 
 function samplerList(text: string): string[] {
-  return text.split(',').map((part) => {
+  const names = text.split(',').map((part) => {
     const name = part.trim();
     if (Object.hasOwn(SAMPLERS, name)) return name;
     throw new InvalidArgumentError(`Expected ${oneOfThese(name, Object.keys(SAMPLERS))}.`);
   });
+  return once(names);
 }
 
 function stepList(text: string): number[] {
-  return text.split(',').map(wholeNumber(1));
+  return once(text.split(',').map(wholeNumber(1)));
 }
 
 async function compareAction(folder: string, options: CompareCommandOptions): Promise<void> {

@@ -39,6 +39,13 @@ export function share(text: string): number {
   return n;
 }
 
+/** A list of which nothing is there twice. */
+export function once<T>(list: T[]): T[] {
+  const twice = list.length === new Set(list).size ? [] : list.filter((x, i) => list.indexOf(x) !== i);
+  if (twice.length > 0) throw new InvalidArgumentError(`${twice[0]} is there twice.`);
+  return list;
+}
+
 /** For options that may be given again and again. */
 export function collect(value: string, earlier: readonly string[]): string[] {
   return [...earlier, value];

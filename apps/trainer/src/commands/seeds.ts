@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { once } from './options.js';
 
 // As many as a set of samples may have.
 const MOST = 10_000_000;
@@ -12,8 +13,5 @@ export function seedList(text: string): number[] {
       throw new InvalidArgumentError('Expected whole numbers and ranges of them, such as 0-63,100.');
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
-  const seen = new Set<number>();
-  const twice = seeds.find((seed) => seen.size === seen.add(seed).size);
-  if (twice !== undefined) throw new InvalidArgumentError(`${twice} is there twice.`);
-  return seeds;
+  return once(seeds);
 }
