@@ -21,7 +21,9 @@ export function communicatorOver(wire: Wire): Communicator {
     (question: 'sum' | 'broadcast') =>
     (tensors: Params): Promise<Params> =>
       inTurn(question, async () => {
-        const buffer = await flat(question, tensors);
+        check(question, tensors);
+        if (size === 1) return mapParams(tensors, (tensor) => tf.clone(tensor));
+        const buffer = await flat(tensors);
         await agree(wire, question, layoutOf(tensors), buffer.length);
         await wire[question](buffer);
         let end = 0;
@@ -38,13 +40,15 @@ export function communicatorOver(wire: Wire): Communicator {
     broadcast: together('broadcast'),
     gather: (rows) =>
       inTurn('gather', async () => {
-        const buffer = await flat('gather', { rows });
+        check('gather', { rows });
         const [own, ...shape] = rows.shape;
         if (own === undefined || shape.includes(0)) {
           throw new RangeError(
             `rows to gather must have a first axis and numbers in every row, not shape [${rows.shape}]`,
           );
         }
+        if (size === 1) return tf.clone(rows);
+        const buffer = await flat({ rows });
         const lengths = await agree(wire, 'gather', `[${shape}]`, buffer.length);
         const all = await wire.gather(buffer, lengths);
         return tf.tensor(all, [all.length / tf.util.sizeFromShape(shape), ...shape]);
@@ -62,14 +66,17 @@ export function communicatorOver(wire: Wire): Communicator {
   };
 }
 
-/** All numbers of a tree, one tensor after the other. */
-async function flat(question: Question, tensors: Params): Promise<Float32Array> {
+function check(question: Question, tensors: Params): void {
   for (const [name, tensor] of Object.entries(tensors)) {
     checkTensor(`"${name}" of a ${question}`, tensor);
     if (tensor.dtype !== 'float32') {
       throw new TypeError(`"${name}" of a ${question} must be float32, not ${tensor.dtype}`);
     }
   }
+}
+
+/** All numbers of a tree, one tensor after the other. */
+async function flat(tensors: Params): Promise<Float32Array> {
   const all = Object.values(tensors);
   const buffer = new Float32Array(all.reduce((count, { size }) => count + size, 0));
   const read = await Promise.all(all.map((tensor) => tensor.data<'float32'>()));

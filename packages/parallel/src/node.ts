@@ -1,2 +1,2 @@
 export { mpi } from './mpi.js';
-export { runThreads } from './run-threads.js';
+export { threads } from './threads.js';

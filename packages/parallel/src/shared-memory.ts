@@ -58,6 +58,9 @@ export function stop(memory: SharedArrayBuffer, rank: number, sentence: string):
   tellNews(watched);
 }
 
+/** What all others are told of a rank that fails. */
+export const sentenceOf = (rank: number, message: string): string => `rank ${rank} failed: ${message}`;
+
 /** The rank that has stopped all, if one has. */
 export function stoppedBy(memory: SharedArrayBuffer): number | undefined {
   const rank = Atomics.load(partsOf(memory).watched, STOPPED) - 1;
@@ -69,8 +72,19 @@ function tellNews(watched: Int32Array): void {
   Atomics.notify(watched, NEWS);
 }
 
-/** One rank of those that share a memory. It blocks its thread while it waits for the others. */
-export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
+/** How a rank waits until another one has changed a word from what it was. */
+export type Wait = (words: Int32Array, index: number, was: number) => void | Promise<void>;
+
+/** It blocks its thread: the soonest to go on. A page and Node's first thread must not. */
+export const blocking: Wait = (words, index, was) => void Atomics.wait(words, index, was);
+
+/** It leaves its thread to others. */
+export const yielding: Wait = async (words, index, was) => {
+  await Atomics.waitAsync(words, index, was).value;
+};
+
+/** One rank of those that share a memory. */
+export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait): Wire {
   const { size, watched, why, words, pieces } = partsOf(memory);
   let side: 0 | 1 = 0;
 
@@ -83,7 +97,7 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
    * Waits for all ranks. Each shows something before and looks at the others' afterwards, on one side of its memory; at the
    * next meeting on the other side. So nobody overwrites what a slower rank is looking at, with one meeting for each.
    */
-  function meet(): 0 | 1 {
+  async function meet(): Promise<0 | 1> {
     checkGoesOn();
     const meetings = Atomics.load(watched, MEETINGS);
     if (Atomics.add(watched, COME, 1) === size - 1) {
@@ -96,7 +110,7 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
       const news = Atomics.load(watched, NEWS);
       if (Atomics.load(watched, MEETINGS) !== meetings) break;
       checkGoesOn();
-      Atomics.wait(watched, NEWS, news);
+      await wait(watched, NEWS, news);
     }
     const shown = side;
     side = side === 0 ? 1 : 0;
@@ -104,14 +118,14 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
   }
 
   /** Shows numbers to all, piece by piece; `look` sees those of every rank from `start` on. */
-  function show(
+  async function show(
     buffer: Float32Array,
     longest: number,
     look: (shown: readonly Float32Array[], start: number, end: number) => void,
-  ): void {
+  ): Promise<void> {
     for (let start = 0; start < longest; start += PIECE) {
       pieces[rank]![side].set(buffer.subarray(start, start + PIECE));
-      const shown = meet();
+      const shown = await meet();
       look(
         pieces.map((sides) => sides[shown]),
         start,
@@ -123,29 +137,29 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number): Wire {
   return {
     rank,
     size,
-    tell(own) {
+    async tell(own) {
       words[rank]![side].set(own);
-      const shown = meet();
+      const shown = await meet();
       return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
     },
-    sum(buffer) {
+    async sum(buffer) {
       // In float64, rounded once.
       const total = new Float64Array(Math.min(PIECE, buffer.length));
-      show(buffer, buffer.length, ([first, ...others], start, end) => {
+      await show(buffer, buffer.length, ([first, ...others], start, end) => {
         const count = end - start;
         total.set(first!.subarray(0, count));
         for (const numbers of others) for (let i = 0; i < count; i++) total[i]! += numbers[i]!;
         buffer.set(total.subarray(0, count), start);
       });
     },
-    broadcast(buffer) {
-      show(buffer, buffer.length, (shown, start, end) => {
+    async broadcast(buffer) {
+      await show(buffer, buffer.length, (shown, start, end) => {
         if (rank !== 0) buffer.set(shown[0]!.subarray(0, end - start), start);
       });
     },
-    gather(buffer, lengths) {
+    async gather(buffer, lengths) {
       const all = new Float32Array(lengths.reduce((sum, length) => sum + length));
-      show(buffer, Math.max(...lengths), (shown, start, end) => {
+      await show(buffer, Math.max(...lengths), (shown, start, end) => {
         let first = 0;
         shown.forEach((numbers, other) => {
           const length = lengths[other]!;

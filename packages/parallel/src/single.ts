@@ -2,7 +2,7 @@ import type { Communicator } from './communicator.js';
 import { communicatorOver } from './communicator-over.js';
 
 /**
- * One rank alone, for code that is written for several.
+ * One rank alone, for code that is written for several. Nothing is read back.
  * @example
  * const communicator = single();
  * const sums = await communicator.sum({ gradient: tf.ones([3]) }); // the same, in a new tensor

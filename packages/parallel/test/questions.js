@@ -2,6 +2,7 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { broadcastValue, gatherValues } from '../dist/index.js';
 
 /** @typedef {import('../src/index.js').Communicator} Communicator */
 
@@ -85,6 +86,17 @@ const QUESTIONS = {
     ]);
     return answers.filter((answer) => answer !== undefined);
   },
+  async values(communicator) {
+    const { rank } = communicator;
+    const before = tf.memory().numTensors;
+    const all = await gatherValues(communicator, {
+      rank,
+      name: 'é'.repeat(rank),
+      numbers: [-0, NaN, -Infinity, 0.1],
+    });
+    const first = await broadcastValue(communicator, rank === 0 ? ['n1', null, 1 / 3] : undefined);
+    return { all, first, left: tf.memory().numTensors - before };
+  },
   async 'sum of integers'({ sum }) {
     await sum({ x: tf.tensor1d([1, 2], 'int32') });
   },
@@ -144,22 +156,30 @@ const DISASTERS = {
     await barrier();
   },
   // A timer would keep its thread alive.
+  async 'the last fails once all is answered'({ rank, size, barrier }) {
+    await barrier();
+    if (rank === size - 1) throw new Error('too late');
+  },
   async 'it has returned, but for a timer'({ barrier }) {
     setInterval(() => {}, 1 << 30);
     await barrier();
     return 'done';
   },
-  async 'what cannot be cloned'() {
-    return () => 1;
+  // A lead that gives up does not wait for those that compute.
+  async 'the first fails, the others compute'({ rank, barrier }) {
+    await barrier();
+    if (rank === 0) throw new Error('enough');
+    for (;;);
   },
 };
 
 /**
- * What a rank is answered to each question, or the message of the error; after a disaster, nothing.
+ * What a rank is answered to each question, or the message of the error; after a disaster, nothing. It says it on a channel
+ * too, if it is given one.
  * @param {Communicator} communicator
- * @param {{ disaster?: string, saved?: Int32Array }} [options]
+ * @param {{ disaster?: string, saved?: Int32Array, channel?: string }} [options]
  */
-export default async function ask(communicator, { disaster, saved } = {}) {
+export default async function ask(communicator, { disaster, saved, channel } = {}) {
   await tf.setBackend('cpu');
   if (disaster !== undefined) return DISASTERS[disaster](communicator, saved);
   /** @type {Record<string, unknown>} */
@@ -167,5 +187,7 @@ export default async function ask(communicator, { disaster, saved } = {}) {
   for (const [question, answer] of Object.entries(QUESTIONS)) {
     answers[question] = await answer(communicator).catch((error) => error.message);
   }
-  return { rank: communicator.rank, size: communicator.size, answers };
+  const said = { rank: communicator.rank, size: communicator.size, answers };
+  if (channel !== undefined) new BroadcastChannel(channel).postMessage(said);
+  return said;
 }

@@ -9,10 +9,11 @@ import { linear } from '@diffusion-ts/schedules';
 import { rng } from '@diffusion-ts/tensor';
 import { constantDecay, constantRate, initialState, trainStep } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
+import { gatherValues } from '../dist/index.js';
 
 const BATCH = 16;
 
-/** The losses, and the weights in the beginning and in the end, by name. @param {import('../src/index.js').Communicator} communicator */
+/** Of each rank the losses, and the weights in the beginning and in the end, by name. @param {import('../src/index.js').Communicator} communicator */
 export default async function trainTogether(communicator) {
   const { rank, size } = communicator;
   await tf.setBackend('cpu');
@@ -42,9 +43,10 @@ export default async function trainTogether(communicator) {
     const { loss } = await trainStep(state, { x0: tf.slice(whole, [rank * own], [own]) }, options);
     losses.push(loss);
   }
-  return { losses, begun, params: numbersOf(state.params), ema: numbersOf(state.ema) };
+  const trained = { losses, begun, params: numbersOf(state.params), ema: numbersOf(state.ema) };
+  return gatherValues(communicator, trained);
 }
 
 /** @param {import('@diffusion-ts/tensor').Params} tensors */
 const numbersOf = (tensors) =>
-  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync().slice()]));
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, [...tensor.dataSync()]]));

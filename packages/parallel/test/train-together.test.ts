@@ -2,11 +2,11 @@ import './plain-threads.js';
 import { expectAllClose } from '@diffusion-ts/testing';
 import type { Communicator as Seam } from '@diffusion-ts/training';
 import { expect, test } from 'vitest';
-import { single } from '../src/index.js';
-import { runThreads } from '../src/node.js';
+import { type Communicator, single } from '../src/index.js';
+import { threads } from '../src/node.js';
 import trainTogether from './train-together.js';
 
-type Weights = Readonly<Record<string, Float32Array>>;
+type Weights = Readonly<Record<string, readonly number[]>>;
 interface Trained {
   readonly losses: readonly number[];
   readonly begun: Weights;
@@ -14,13 +14,16 @@ interface Trained {
   readonly ema: Weights;
 }
 
+/** What each rank has in the end. */
+const together = trainTogether as (communicator: Communicator) => Promise<Trained[]>;
+
 const module = new URL('./train-together.js', import.meta.url);
 
 test('two ranks with 8 examples each end with the same bits in every run, and within 1e-5 with the weights of one with 16', async () => {
-  const alone = (await trainTogether(single() satisfies Seam)) as Trained;
-  const [first, second] = await runThreads<Trained>(2, module);
+  const [alone] = (await together(single() satisfies Seam)) as [Trained];
+  const [first, second] = await threads(2, module, undefined, together);
   expect(second).toEqual(first);
-  expect(await runThreads<Trained>(2, module)).toEqual([first, first]);
+  expect(await threads(2, module, undefined, together)).toEqual([first, first]);
 
   const close = { absolute: 1e-5, relative: 0 };
   expectAllClose(first!.losses, alone.losses, close);
