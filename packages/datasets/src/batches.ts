@@ -10,8 +10,8 @@ import { permutation } from './permutation.js';
  * Batch k depends on (seed, size, k) alone, augmentations included, so k is all that a resumed run has to know. The next
  * batch is made while the last one is in use. A batch is valid until the next one is asked for: the generator frees it.
  *
- * @throws RangeError where `size` is no positive integer, `start` no whole number or `seed` not in 0 … 2⁵³ − 1; while
- * iterating, the reason of the `signal` once it is aborted, and whatever the dataset throws.
+ * @throws RangeError where `size` is no positive integer, `start` no whole number, `seed` not in 0 … 2⁵³ − 1, or `share` none
+ * that the batch can be divided into; while iterating, the reason of the `signal` once it is aborted, and whatever the dataset throws.
  * @example
  * for await (const { x0, condition } of batches(digits, { size: 64, seed: 1 })) {
  *   console.log(x0.shape, condition?.label?.shape); // 64,28,28,1 64
@@ -24,6 +24,7 @@ export function batches(
     size,
     seed,
     start = 0,
+    share: { rank, size: ranks } = { rank: 0, size: 1 },
     signal,
   }: {
     /** Examples in a batch, from 1 on. */
@@ -32,6 +33,8 @@ export function batches(
     seed: number;
     /** The number k of the first batch; default 0. */
     start?: number;
+    /** The part of every batch to make, where several ranks train together: that of `rank`, of `size` equal ones. Default all. */
+    share?: { readonly rank: number; readonly size: number };
     /** Ends the batches: the generator then throws `signal.reason`. */
     signal?: AbortSignal;
   },
@@ -42,6 +45,13 @@ export function batches(
   if (!Number.isSafeInteger(start) || start < 0) {
     throw new RangeError(`start is ${start}, expected a whole number of at least 0`);
   }
+  const rows = size / ranks;
+  if (!Number.isInteger(rows) || !Number.isInteger(rank) || rank < 0 || rank >= ranks) {
+    throw new RangeError(
+      `share is that of rank ${rank} of ${ranks}, expected a rank of so many that a batch of ${size} divides among them`,
+    );
+  }
+  const first = rank * rows;
   const random = rng(seed).fork('batches');
 
   let epoch = -1;
@@ -57,8 +67,8 @@ export function batches(
   // Async, so that a dataset that throws at once fails like one that rejects.
   const load = async (k: number): Promise<Batch> =>
     dataset.batch(
-      Array.from({ length: size }, (_, i) => exampleAt(k * size + i)),
-      random.fork(k),
+      Array.from({ length: rows }, (_, i) => exampleAt(k * size + first + i)),
+      random.fork(k).rows(first),
     );
 
   return prefetched(load, start, signal);

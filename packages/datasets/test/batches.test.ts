@@ -59,6 +59,44 @@ describe('batches', () => {
     }
   });
 
+  it('of several ranks are, one after the other, those of one, and what is drawn for an example is the same', async () => {
+    const noisy: Dataset = {
+      size: 7,
+      shape: [2],
+      range: [0, 7],
+      async batch(indices, random) {
+        const drawn = random!.uniform([indices.length, 1]);
+        const x0 = tf.tidy(() =>
+          tf.concat([tf.tensor2d([...Array.from(indices)], [indices.length, 1]), drawn], 1),
+        );
+        drawn.dispose();
+        return { x0 };
+      },
+    };
+    const options = { size: 6, seed: 5, start: 1 };
+    const whole = await take(batches(noisy, options), 4);
+    for (const size of [1, 2, 3, 6]) {
+      const parts = await Promise.all(
+        Array.from({ length: size }, (_, rank) =>
+          take(batches(noisy, { ...options, share: { rank, size } }), 4),
+        ),
+      );
+      expect(whole.map((_, k) => parts.flatMap((own) => own[k]!))).toEqual(whole);
+    }
+  });
+
+  it.each([
+    [0, 4],
+    [2, 2],
+    [-1, 2],
+    [0.5, 2],
+    [0, 0],
+  ])('refuse the share of rank %d of %d', (rank, size) => {
+    expect(() => batches(counting(9), { size: 6, seed: 0, share: { rank, size } })).toThrow(
+      `share is that of rank ${rank} of ${size}, expected a rank of so many that a batch of 6 divides among them`,
+    );
+  });
+
   it('differ between seeds', async () => {
     const once = await take(batches(counting(50), { size: 50, seed: 1 }), 1);
     expect(await take(batches(counting(50), { size: 50, seed: 2 }), 1)).not.toEqual(once);

@@ -1,4 +1,5 @@
 import type { Params } from '@diffusion-ts/tensor';
+import type { Tensor } from '@tensorflow/tfjs-core';
 
 /**
  * Several workers that train one model together, each on its own rows of a batch: worker `rank` of `size` has the rows
@@ -11,4 +12,6 @@ export interface Communicator {
   readonly size: number;
   /** The sum over all workers of the tensors of one name, in the same order on each; new tensors, which the caller disposes. */
   sum(tensors: Params): Promise<Params>;
+  /** The rows of all workers, those of rank 0 first; a new tensor, which the caller disposes. Asked for where there is a coupling. */
+  gather(rows: Tensor): Promise<Tensor>;
 }

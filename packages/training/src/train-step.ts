@@ -65,7 +65,7 @@ export interface TrainStepOptions<R extends Trainable = GaussianReverseProcess> 
   readonly conditionDropout?: ConditionDropout | undefined;
   /** The most examples that are computed on at a time: gradient accumulation over a batch. Default the whole batch. */
   readonly microBatch?: number | undefined;
-  /** The workers that train together with this one; default none. */
+  /** The workers that train together with this one, each with its rows of every batch; default none. */
   readonly communicator?: Communicator;
 }
 
@@ -139,8 +139,8 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
   let after: OptimizerResult | undefined;
   let report: tf.Tensor1D | undefined;
   try {
-    noise = await noiseOf(batch, options.coupling, (shape) =>
-      forward.noise(rng.fork('noise').rows(rank * own), shape),
+    noise = await noiseOf(batch, options, (first, shape) =>
+      forward.noise(rng.fork('noise').rows(first), shape),
     );
     const mixedWith = noise;
     computed = tf.tidy(() => {
@@ -209,27 +209,60 @@ export async function trainStep<R extends Trainable = GaussianReverseProcess>(
   }
 }
 
-/** What the examples of a batch are mixed with, a new tensor. */
-async function noiseOf(
+/** What the examples of a batch are mixed with, a new tensor; `draw` gives the noise of rows `first` … of all workers. */
+async function noiseOf<R extends Trainable>(
   { x0, noise, condition }: TrainBatch,
-  coupling: Coupling | undefined,
-  draw: (shape: readonly number[]) => tf.Tensor,
+  { coupling, communicator }: TrainStepOptions<R>,
+  draw: (first: number, shape: readonly number[]) => tf.Tensor,
 ): Promise<tf.Tensor> {
   if (noise !== undefined) return tf.clone(noise);
-  const drawn = draw(x0.shape);
-  if (coupling === undefined) return drawn;
-  let coupled: tf.Tensor | undefined;
+  const { rank, size } = communicator ?? { rank: 0, size: 1 };
+  const own = x0.shape[0]!;
+  if (coupling === undefined) return draw(rank * own, x0.shape);
+  if (communicator === undefined || size === 1) return coupled(coupling, x0, draw(0, x0.shape), condition);
+  // Noise may go to an example of another worker: each pairs those of all.
+  const whole: TrainBatch = await gathered({ x0, ...(condition && { condition }) }, communicator);
   try {
-    coupled = await coupling(x0, drawn, condition);
+    const noise = await coupled(coupling, whole.x0, draw(0, whole.x0.shape), whole.condition);
+    const rows = tf.slice(noise, rank * own, own);
+    noise.dispose();
+    return rows;
   } finally {
-    if (coupled !== drawn) drawn.dispose();
+    tf.dispose([whole.x0, whole.condition ?? []]);
   }
-  checkTensor('what the coupling returned', coupled);
-  if (sameShape(coupled.shape, x0.shape)) return coupled;
-  coupled.dispose();
+}
+
+/** The noise in the order of the examples; what was drawn is disposed. */
+async function coupled(
+  coupling: Coupling,
+  x0: tf.Tensor,
+  drawn: tf.Tensor,
+  condition: Condition | undefined,
+): Promise<tf.Tensor> {
+  let noise: tf.Tensor | undefined;
+  try {
+    noise = await coupling(x0, drawn, condition);
+  } finally {
+    if (noise !== drawn) drawn.dispose();
+  }
+  checkTensor('what the coupling returned', noise);
+  if (sameShape(noise.shape, x0.shape)) return noise;
+  noise.dispose();
   throw new RangeError(
-    `the coupling must return noise of the shape of x0, [${x0.shape}], not [${coupled.shape}]`,
+    `the coupling must return noise of the shape of x0, [${x0.shape}], not [${noise.shape}]`,
   );
+}
+
+/** The examples of all workers. */
+async function gathered({ x0, condition = {} }: TrainBatch, communicator: Communicator): Promise<TrainBatch> {
+  const all: Record<string, tf.Tensor> = {};
+  for (const [name, tensor] of Object.entries(condition)) {
+    const rows = tf.cast(tensor, 'float32');
+    const floats = await communicator.gather(rows).finally(() => rows.dispose());
+    all[name] = tf.cast(floats, tensor.dtype);
+    floats.dispose();
+  }
+  return { x0: await communicator.gather(x0), condition: all };
 }
 
 /** Of all workers, once they are summed. */

@@ -1,5 +1,7 @@
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import { described, nextTask } from '@diffusion-ts/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Communicator } from './communicator.js';
 import { checkFinite } from './non-finite-error.js';
 import type { TrainState } from './train-state.js';
 import {
@@ -22,7 +24,7 @@ export interface TrainOptions<R extends Trainable = GaussianReverseProcess> exte
   readonly batches: (start: number) => AsyncIterable<TrainBatch>;
   /** Training ends when `state.step` is this. */
   readonly steps: number;
-  /** Ends training between two steps, as if `steps` were reached. */
+  /** Ends training between two steps, as if `steps` were reached; of several workers all end after the same step. */
   readonly signal?: AbortSignal;
 }
 
@@ -55,20 +57,30 @@ export interface TrainOptions<R extends Trainable = GaussianReverseProcess> exte
 export async function* train<R extends Trainable = GaussianReverseProcess>(
   options: TrainOptions<R>,
 ): AsyncGenerator<StepRecord, TrainState> {
-  const { state, batches, steps, signal } = options;
+  const { state, batches, steps, signal, communicator } = options;
   if (!Number.isInteger(steps) || steps < 0)
     throw new RangeError(`steps must be a whole number from 0 up, not ${steps}`);
   checkStep(state, options);
   if (typeof batches !== 'function')
     throw new TypeError(`batches must be a function of the step to start at, not ${described(batches)}`);
-  const finished = (): boolean => state.step >= steps || signal?.aborted === true;
+  const isAborted = (): boolean => signal?.aborted === true;
+  const finished = (): boolean => state.step >= steps || (communicator === undefined && isAborted());
   if (finished()) return state;
   await checkFinite(state);
   for await (const batch of batches(state.step)) {
     await nextTask();
-    if (finished()) break;
+    if (communicator === undefined ? isAborted() : await ofAny(isAborted(), communicator)) break;
     yield await trainStep(state, batch, options);
     if (finished()) break;
   }
   return state;
+}
+
+/** Whether it is so on any worker. */
+async function ofAny(own: boolean, communicator: Communicator): Promise<boolean> {
+  const flag = tf.scalar(Number(own));
+  const { any } = await communicator.sum({ any: flag }).finally(() => flag.dispose());
+  const [count] = await any!.data();
+  any!.dispose();
+  return count! > 0;
 }

@@ -10,23 +10,44 @@ import {
   importanceTimes,
   initialState,
   NonFiniteError,
+  optimalTransport,
   type StepRecord,
   type TrainBatch,
   type TrainOptions,
   type TrainState,
+  train,
   trainStep,
 } from '../src/index.js';
-import { disposeBatch, noClass, numbersOf, steps, through, toyBatch, toyOptions, toyParams } from './toy.js';
+import {
+  disposeBatch,
+  noClass,
+  numbersOf,
+  steps,
+  through,
+  toyBatch,
+  toyBatches,
+  toyOptions,
+  toyParams,
+} from './toy.js';
 
-/** A place where workers meet: once all have come, each is given the sum. */
+/** A place where workers meet: once all have come, each is given what all of them make together. */
 class Meeting implements Communicator {
   constructor(
     readonly rank: number,
     readonly size: number,
-    private readonly come: { tensors: Params; done(sum: Params): void }[],
+    private readonly come: { tensors: Params; done(all: Params): void }[],
   ) {}
 
   sum(tensors: Params): Promise<Params> {
+    return this.together(tensors, tf.addN);
+  }
+
+  async gather(rows: tf.Tensor): Promise<tf.Tensor> {
+    const { all } = await this.together({ all: rows }, (parts) => tf.concat(parts));
+    return all!;
+  }
+
+  private together(tensors: Params, make: (parts: tf.Tensor[]) => tf.Tensor): Promise<Params> {
     return new Promise((done) => {
       this.come[this.rank] = { tensors, done };
       if (Object.keys(this.come).length < this.size) return;
@@ -34,9 +55,7 @@ class Meeting implements Communicator {
       const names = Object.keys(tensors);
       for (const { tensors } of all) expect(Object.keys(tensors)).toEqual(names);
       for (const { done } of all) {
-        done(
-          Object.fromEntries(names.map((name) => [name, tf.addN(all.map(({ tensors }) => tensors[name]!))])),
-        );
+        done(Object.fromEntries(names.map((name) => [name, make(all.map(({ tensors }) => tensors[name]!))])));
       }
     });
   }
@@ -151,6 +170,57 @@ onEachBackend(() => {
     });
   }
 
+  test('noise is paired with the examples of all workers, as that of one with the whole batch', async () => {
+    const coupling = optimalTransport();
+    const alone = begun();
+    const states = [begun(), begun()];
+    const communicators = meeting(2);
+    const before = tf.memory().numTensors;
+    for (let k = 0; k < 3; k++) {
+      const batch = toyBatch(16, k);
+      const empty = noClass();
+      const { losses, weights } = await trainStep(alone, batch, { ...options(alone, empty), coupling });
+      disposeBatch(batch);
+      empty.label.dispose();
+      for (const record of recordsOf(await together(states, communicators, k, { coupling }))) {
+        expectAllClose(record.losses, losses, { relative: 2e-5 });
+        expectAllClose(record.weights, weights, { relative: 1e-5 });
+      }
+    }
+    // Of three states the slots and averages that a first step adds.
+    const added = [alone, ...states].flatMap(({ slots, ema = {} }) => [...Object.values(slots), ema]);
+    const own = added.reduce((count, tree) => count + Object.keys(tree).length, 0);
+    expect(tf.memory().numTensors).toBe(before + own);
+    for (const state of [alone, ...states]) disposeState(state);
+  });
+
+  test('all workers end after the same step once one of them is told to', async () => {
+    const states = [begun(), begun()];
+    const communicators = meeting(2);
+    const empty = noClass();
+    const controller = new AbortController();
+    const taken = await Promise.all(
+      states.map(async (state, rank) => {
+        let count = 0;
+        const run = train({
+          ...options(state, empty),
+          batches: toyBatches(8),
+          steps: 5,
+          communicator: communicators[rank]!,
+          ...(rank === 1 && { signal: controller.signal }),
+        });
+        for await (const { step } of run) {
+          count += 1;
+          if (rank === 1 && step === 2) controller.abort();
+        }
+        return count;
+      }),
+    );
+    expect(taken).toEqual([2, 2]);
+    expect(states.map(({ step }) => step)).toEqual([2, 2]);
+    for (const state of [...states, { params: empty, slots: {} }]) disposeState(state);
+  });
+
   test('a sum that fails leaves every state whole and nothing behind, and they go on together', async () => {
     const states = [begun(), begun()];
     const communicators = meeting(2);
@@ -162,6 +232,7 @@ onEachBackend(() => {
         rank,
         size,
         sum: () => Promise.reject(new Error(`worker ${1 - rank} is gone`)),
+        gather: () => expect.fail('there is nothing to gather'),
       }));
       const settled = await together(states, broken, k);
       expect(settled.map((result) => result.status === 'rejected' && String(result.reason))).toEqual([
