@@ -42,6 +42,19 @@ export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends
   readonly onExamples?: (done: number) => void;
 }
 
+/** What is known of the bound on one example: numbers alone, which any wire carries. */
+export interface ExampleBits {
+  /** L_T of it, in bits per dimension. */
+  readonly prior: number;
+  /** The terms that were evaluated: the probability π_t with which each was, its bits, and the mean square of x̂_0 − x_0. */
+  readonly terms: readonly {
+    readonly t: number;
+    readonly probability: number;
+    readonly bits: number;
+    readonly squaredError: number;
+  }[];
+}
+
 /**
  * Estimates the variational bound (Ho et al. 2020, eq. 5) of a data set without bias from a few of its terms: each example
  * is evaluated at times of its own, chosen with known probabilities π_t, and Σ L_t/π_t over those has the whole sum as its
@@ -56,14 +69,40 @@ export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends
  */
 export async function estimateBound<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
-  batches: AsyncIterable<{
-    /** `[batch, …]`; it remains the caller's. */
-    readonly x0: tf.Tensor;
-    /** What the network is told of each example. */
-    readonly condition?: Condition;
-  }>,
-  { decoder = logProb, times, rng, signal, onExamples }: EstimateBoundOptions<D>,
+  batches: BoundBatches,
+  options: EstimateBoundOptions<D>,
 ): Promise<BoundEstimate> {
+  return boundEstimate(await boundBits(reverse, batches, options));
+}
+
+/** The examples of an estimate of the bound, in batches of any size, which remain the caller's. */
+export type BoundBatches = AsyncIterable<{
+  /** `[batch, …]`. */
+  readonly x0: tf.Tensor;
+  /** What the network is told of each example. */
+  readonly condition?: Condition;
+}>;
+
+/**
+ * What `estimateBound` evaluates of each example, where several ranks each have some of them: `first` is the number of the
+ * first of these among all. Example i gives the same numbers whoever has it.
+ * @throws what `estimateBound` throws.
+ * @example
+ * const own = await boundBits(reverse, ownBatches(), { times: 10, rng: rng(0), first: 128 * rank });
+ * const bound = boundEstimate((await gatherValues(communicator, own)).flat());
+ */
+export async function boundBits<D extends Distribution = Gaussian>(
+  reverse: ReverseProcess<D>,
+  batches: BoundBatches,
+  {
+    decoder = logProb,
+    times,
+    rng,
+    signal,
+    onExamples,
+    first: before = 0,
+  }: EstimateBoundOptions<D> & { readonly first?: number },
+): Promise<ExampleBits[]> {
   const { forward } = reverse;
   const steps = stepsOf(reverse);
   if (!Number.isInteger(times) || times < Math.min(2, steps)) {
@@ -72,59 +111,78 @@ export async function estimateBound<D extends Distribution = Gaussian>(
     );
   }
   const probabilities = inclusion(forward.schedule, steps, times);
-  const sums = new Float64Array(steps);
-  const squares = new Float64Array(steps);
-  const counts = new Uint32Array(steps);
-  const totals: number[] = [];
-  let prior = 0;
-  let reconstruction = 0;
+  const examples: ExampleBits[] = [];
 
   for await (const { x0, condition } of batches) {
-    const first = totals.length;
+    const done = examples.length;
     const rows = x0.shape[0]!;
-    const source = rng.fork('noise').rows(first);
-    const offsets = rng.fork('offset').rows(first).doubles(rows);
+    const source = rng.fork('noise').rows(before + done);
+    const offsets = rng
+      .fork('offset')
+      .rows(before + done)
+      .doubles(rows);
     const chosen = Array.from(offsets, (u) => systematic(probabilities, u));
     const most = chosen.reduce((most, own) => Math.max(most, own.length), 0);
-    const bound = [...(await readAndDispose(priorBits(forward, x0)))];
-    prior += bound.reduce((sum, bits) => sum + bits, 0);
+    const terms = chosen.map((): ExampleBits['terms'][number][] => []);
+    const prior = await readAndDispose(priorBits(forward, x0));
 
     for (let k = 0; k < most; k++) {
       signal?.throwIfAborted();
       await nextTask();
       // An example that has one time less than others (the sum of π_t rounds) is evaluated again and not counted.
-      const t = Float64Array.from(chosen, (own) => own[k] ?? 0);
+      const times = Float64Array.from(chosen, (own) => own[k] ?? 0);
       const noise = forward.noise(source, x0.shape);
       try {
-        const { bits, squaredError } = await readBoundTerm(reverse, x0, t, noise, decoder, condition);
-        bits.forEach((value, i) => {
-          if (k >= chosen[i]!.length) return;
-          bound[i]! += value / probabilities[t[i]!]!;
-          sums[t[i]!]! += value;
-          squares[t[i]!]! += squaredError[i]!;
-          counts[t[i]!]! += 1;
-          if (t[i] === 0) reconstruction += value;
+        const { bits, squaredError } = await readBoundTerm(reverse, x0, times, noise, decoder, condition);
+        chosen.forEach((own, i) => {
+          const t = own[k];
+          if (t === undefined) return;
+          const probability = probabilities[t]!;
+          terms[i]!.push({ t, probability, bits: bits[i]!, squaredError: squaredError[i]! });
         });
       } finally {
         noise.dispose();
       }
-      onExamples?.(first + (rows * (k + 1)) / most);
+      onExamples?.(done + (rows * (k + 1)) / most);
     }
-    totals.push(...bound);
+    examples.push(...terms.map((terms, i) => ({ prior: prior[i]!, terms })));
   }
+  return examples;
+}
 
-  const images = totals.length;
-  const mean = totals.reduce((sum, bits) => sum + bits, 0) / images;
-  const variance = totals.reduce((sum, bits) => sum + (bits - mean) ** 2, 0) / Math.max(1, images - 1);
+/**
+ * The estimate of the bound that examples make together, those of all ranks.
+ * @example
+ * const { bitsPerDim } = boundEstimate(await boundBits(reverse, batches(), { times: 10, rng: rng(0) }));
+ */
+export function boundEstimate(examples: readonly ExampleBits[]): BoundEstimate {
+  const images = examples.length;
+  const meanOf = (bits: (example: ExampleBits) => number): number =>
+    examples.reduce((sum, example) => sum + bits(example), 0) / images;
+  const total = ({ prior, terms }: ExampleBits): number =>
+    terms.reduce((sum, { bits, probability }) => sum + bits / probability, prior);
+  const mean = meanOf(total);
+  const prior = meanOf((example) => example.prior);
+  const reconstruction = meanOf(({ terms }) => terms.find(({ t }) => t === 0)?.bits ?? 0);
+  const squares = examples.reduce((sum, example) => sum + (total(example) - mean) ** 2, 0);
+  const byTime = new Map<number, ExampleBits['terms'][number][]>();
+  for (const term of examples.flatMap(({ terms }) => terms)) {
+    if (!byTime.has(term.t)) byTime.set(term.t, []);
+    byTime.get(term.t)!.push(term);
+  }
   return {
     images,
     bitsPerDim: mean,
-    standardError: Math.sqrt(variance / images),
-    prior: prior / images,
-    transitions: mean - (prior + reconstruction) / images,
-    reconstruction: reconstruction / images,
-    terms: [...counts].flatMap((count, t) =>
-      count > 0 ? [{ t, bitsPerDim: sums[t]! / count, x0Error: Math.sqrt(squares[t]! / count) }] : [],
-    ),
+    standardError: Math.sqrt(squares / Math.max(1, images - 1) / images),
+    prior,
+    transitions: mean - prior - reconstruction,
+    reconstruction,
+    terms: [...byTime]
+      .sort(([t], [other]) => t - other)
+      .map(([t, terms]) => ({
+        t,
+        bitsPerDim: terms.reduce((sum, { bits }) => sum + bits, 0) / terms.length,
+        x0Error: Math.sqrt(terms.reduce((sum, { squaredError }) => sum + squaredError, 0) / terms.length),
+      })),
   };
 }

@@ -9,7 +9,15 @@ export { type Decoder, logProb } from './decoder.js';
 export { type ElboOptions, importanceWeightedBound, type NegativeElbo, negativeElbo } from './elbo.js';
 export { type ElboLossOptions, elboLoss } from './elbo-loss.js';
 export { erfDecoder } from './erf-decoder.js';
-export { type BoundEstimate, type EstimateBoundOptions, estimateBound } from './estimate-bound.js';
+export {
+  type BoundBatches,
+  type BoundEstimate,
+  boundBits,
+  boundEstimate,
+  type EstimateBoundOptions,
+  type ExampleBits,
+  estimateBound,
+} from './estimate-bound.js';
 export {
   fixedGamma,
   type Gamma,

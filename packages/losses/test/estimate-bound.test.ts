@@ -16,7 +16,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { inclusion, systematic } from '../src/bound-times.js';
 import {
   type BoundEstimate,
+  boundBits,
+  boundEstimate,
   type EstimateBoundOptions,
+  type ExampleBits,
   erfDecoder,
   estimateBound,
   variationalBoundTerms,
@@ -45,8 +48,8 @@ const mixing: GaussianReverseProcess = reverseProcess({
 async function* inBatches(
   sizes: readonly number[],
   labels?: readonly number[],
+  first = 0,
 ): AsyncGenerator<{ x0: tf.Tensor; condition?: Condition }> {
-  let first = 0;
   for (const size of sizes) {
     const x0 = tf.tidy(() => tf.tanh(rng(1).rows(first).normal([size, 3])));
     const label = labels && tf.tensor1d(labels.slice(first, first + size), 'int32');
@@ -111,6 +114,21 @@ onEachBackend(() => {
       for (const name of Object.keys(mean) as (keyof typeof mean)[]) {
         expectAllClose(mean[name], all[name], { relative: 2e-6, absolute: 1e-6 });
       }
+    }
+  });
+
+  it('of examples that several ranks have is that of one rank, to the last bit', async () => {
+    const options = { times: 4, rng: rng(2) };
+    const whole = await estimateBound(mixing, inBatches([6]), options);
+    for (const sizes of [[6], [1, 5], [2, 3, 1]]) {
+      let first = 0;
+      const parts: ExampleBits[][] = [];
+      for (const size of sizes) {
+        const own = inBatches([size], undefined, first);
+        parts.push(await boundBits(mixing, own, { ...options, first }));
+        first += size;
+      }
+      expect(boundEstimate(parts.flat())).toEqual(whole);
     }
   });
 
