@@ -101,7 +101,10 @@ export async function boundBits<D extends Distribution = Gaussian>(
     signal,
     onExamples,
     first: before = 0,
-  }: EstimateBoundOptions<D> & { readonly first?: number },
+  }: EstimateBoundOptions<D> & {
+    /** The number of the first example; default 0. */
+    readonly first?: number;
+  },
 ): Promise<ExampleBits[]> {
   const { forward } = reverse;
   const steps = stepsOf(reverse);
