@@ -20,6 +20,7 @@ const MPI_THREAD_SERIALIZED = 2;
 
 // koffi's own stack for a call that waits, 128 kB, is too small for MPICH.
 const STACK = 4 << 20;
+const RTLD_LAZY = 1;
 
 type Koffi = typeof import('koffi');
 type Library = ReturnType<Koffi['load']>;
@@ -133,7 +134,10 @@ function open(koffi: Koffi, names: readonly string[]): Library {
   for (const name of names) {
     try {
       // What Open MPI loads later looks for its symbols among those of all.
-      return koffi.load(name, { global: true });
+      const library = koffi.load(name, { global: true });
+      // Held for good: koffi lets go of it before Node's threads end, whose ends call what it has left in them.
+      koffi.load(null).func('dlopen', 'void *', ['str', 'int'])(name, RTLD_LAZY);
+      return library;
     } catch (cause) {
       causes.push(cause);
     }
