@@ -25,11 +25,11 @@ export function communicatorOver(wire: Wire): Communicator {
         if (size === 1) return mapParams(tensors, (tensor) => tf.clone(tensor));
         const buffer = await flat(tensors);
         await agree(wire, question, layoutOf(tensors), buffer.length);
-        await wire[question](buffer);
+        const answer = await wire[question](buffer);
         let end = 0;
         return mapParams(tensors, ({ shape, size }) => {
           end += size;
-          return tf.tensor(buffer.slice(end - size, end), shape);
+          return tf.tensor(answer.slice(end - size, end), shape);
         });
       });
 

@@ -103,8 +103,12 @@ export async function mpi({
     async sum(buffer) {
       const { float, sum, world } = handles;
       await allreduce(buffer.slice(), buffer, buffer.length, float, sum, world);
+      return buffer;
     },
-    broadcast: (buffer) => bcast(buffer, buffer.length, handles.float, 0, handles.world),
+    async broadcast(buffer) {
+      await bcast(buffer, buffer.length, handles.float, 0, handles.world);
+      return buffer;
+    },
     async gather(buffer, lengths) {
       const { float, world } = handles;
       const counts = Int32Array.from(lengths);

@@ -1,7 +1,8 @@
-import type { Wire, Words } from './wire.js';
+import { addUp } from './add-up.js';
+import { hasLeft, type StoppableWire, type Words } from './wire.js';
 
 // Where the words are that all ranks watch: how many have come to a meeting; how many meetings there were; what is counted
-// up whenever there is something to wake for; the rank that has stopped all, and that is about to, from 1; the length of why.
+// up whenever there is something to wake for; whether all is stopped, and whether it is about to be; the length of why.
 const [COME, MEETINGS, NEWS, STOPPED, STOPPING, WHY_LENGTH, WATCHED] = [0, 1, 2, 3, 4, 5, 6] as const;
 const WORDS = 3;
 const WHY_BYTES = 4096;
@@ -46,27 +47,6 @@ function partsOf(memory: SharedArrayBuffer): Parts {
   return { size, watched, why, words, pieces };
 }
 
-/** Wakes all ranks that wait for `rank`, and ends all that is asked from now on, with a sentence; the first one counts. */
-export function stop(memory: SharedArrayBuffer, rank: number, sentence: string): void {
-  const { watched, why } = partsOf(memory);
-  if (Atomics.compareExchange(watched, STOPPING, 0, rank + 1) !== 0) return;
-  // TextEncoder writes into no shared memory where engines are strict.
-  const bytes = new TextEncoder().encode(sentence).subarray(0, WHY_BYTES);
-  why.set(bytes);
-  watched[WHY_LENGTH] = bytes.length;
-  Atomics.store(watched, STOPPED, rank + 1);
-  tellNews(watched);
-}
-
-/** What all others are told of a rank that fails. */
-export const sentenceOf = (rank: number, message: string): string => `rank ${rank} failed: ${message}`;
-
-/** The rank that has stopped all, if one has. */
-export function stoppedBy(memory: SharedArrayBuffer): number | undefined {
-  const rank = Atomics.load(partsOf(memory).watched, STOPPED) - 1;
-  return rank < 0 ? undefined : rank;
-}
-
 function tellNews(watched: Int32Array): void {
   Atomics.add(watched, NEWS, 1);
   Atomics.notify(watched, NEWS);
@@ -84,13 +64,28 @@ export const yielding: Wait = async (words, index, was) => {
 };
 
 /** One rank of those that share a memory. */
-export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait): Wire {
+export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait): StoppableWire {
   const { size, watched, why, words, pieces } = partsOf(memory);
   let side: 0 | 1 = 0;
 
+  function stop(sentence: string): void {
+    if (Atomics.compareExchange(watched, STOPPING, 0, 1) !== 0) return;
+    // TextEncoder writes into no shared memory where engines are strict.
+    const bytes = new TextEncoder().encode(sentence).subarray(0, WHY_BYTES);
+    why.set(bytes);
+    watched[WHY_LENGTH] = bytes.length;
+    Atomics.store(watched, STOPPED, 1);
+    tellNews(watched);
+  }
+
+  function stopped(): string | undefined {
+    if (Atomics.load(watched, STOPPED) === 0) return undefined;
+    return new TextDecoder().decode(why.slice(0, watched[WHY_LENGTH]));
+  }
+
   function checkGoesOn(): void {
-    if (Atomics.load(watched, STOPPED) === 0) return;
-    throw new Error(new TextDecoder().decode(why.slice(0, watched[WHY_LENGTH])));
+    const sentence = stopped();
+    if (sentence !== undefined) throw new Error(sentence);
   }
 
   /**
@@ -137,25 +132,22 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
   return {
     rank,
     size,
+    stop,
+    stopped,
     async tell(own) {
       words[rank]![side].set(own);
       const shown = await meet();
       return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
     },
     async sum(buffer) {
-      // In float64, rounded once.
-      const total = new Float64Array(Math.min(PIECE, buffer.length));
-      await show(buffer, buffer.length, ([first, ...others], start, end) => {
-        const count = end - start;
-        total.set(first!.subarray(0, count));
-        for (const numbers of others) for (let i = 0; i < count; i++) total[i]! += numbers[i]!;
-        buffer.set(total.subarray(0, count), start);
-      });
+      await show(buffer, buffer.length, (shown, start, end) => addUp(shown, buffer.subarray(start, end)));
+      return buffer;
     },
     async broadcast(buffer) {
       await show(buffer, buffer.length, (shown, start, end) => {
         if (rank !== 0) buffer.set(shown[0]!.subarray(0, end - start), start);
       });
+      return buffer;
     },
     async gather(buffer, lengths) {
       const all = new Float32Array(lengths.reduce((sum, length) => sum + length));
@@ -170,7 +162,7 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
       return all;
     },
     close() {
-      stop(memory, rank, `rank ${rank} has left: it closed its communicator, or its function has returned`);
+      stop(hasLeft(rank));
     },
   };
 }

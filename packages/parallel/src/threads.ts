@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import type { Communicator } from './communicator.js';
-import { communicatorOver } from './communicator-over.js';
-import { sentenceOf, sharedMemory, sharedWire, stop, stoppedBy, yielding } from './shared-memory.js';
+import { failureOf, leading, type OtherRank, type Outcome } from './leading.js';
+import { sharedMemory, sharedWire, yielding } from './shared-memory.js';
 import { single } from './single.js';
-import type { Outcome, ThreadData } from './thread.js';
+import type { ThreadData } from './thread.js';
+import { hasFailed } from './wire.js';
 
 /**
  * Runs `lead` in this thread, as rank 0, and the default export of a module, `(communicator, data) => …`, in `size` − 1
@@ -36,75 +37,39 @@ export async function threads<Result>(
   }
   if (size === 1) return lead(single());
   const memory = sharedMemory(size);
+  const wire = sharedWire(memory, 0, yielding);
   const others = Array.from({ length: size - 1 }, (_, i) =>
-    startThread({ memory, rank: i + 1, module: String(module), data }),
+    startThread({ memory, rank: i + 1, module: String(module), data }, wire.stop),
   );
-  const communicator = communicatorOver(sharedWire(memory, 0, yielding));
-  /** Why one of the others failed: the one that all were stopped by, since others fail for it. */
-  const failure = async (): Promise<Failure | undefined> => {
-    const failures = (await Promise.all(others.map(({ ended }) => ended))).filter((one) => one !== undefined);
-    return failures.find(({ rank }) => rank === stoppedBy(memory)) ?? failures[0];
-  };
-  let result: Result;
-  try {
-    result = await lead(communicator);
-    await communicator.close();
-  } catch (error) {
-    stop(memory, 0, sentenceOf(0, error instanceof Error ? error.message : String(error)));
-    await Promise.all(others.map(({ end }) => end()));
-    if (error instanceof Error) error.cause ??= (await failure())?.cause;
-    throw error;
-  }
-  const failed = await failure();
-  if (failed !== undefined) throw new Error(failed.sentence, { cause: failed.cause });
-  return result;
+  return leading(wire, others, lead);
 }
 
-interface Failure {
-  readonly rank: number;
-  /** What all other ranks are told. */
-  readonly sentence: string;
-  /** The error itself, with the stack that it has in its thread. */
-  readonly cause: Error;
-}
-
-/** One rank: `ended` gives why it failed, if it did, once its thread is no more; `end` ends it. */
-function startThread(workerData: ThreadData): {
-  readonly ended: Promise<Failure | undefined>;
-  end(): Promise<unknown>;
-} {
-  const { memory, rank } = workerData;
+function startThread(workerData: ThreadData, stop: (sentence: string) => void): OtherRank {
+  const { rank } = workerData;
   // From the sources too, which Node cannot load in a thread.
   const worker = new Worker(new URL('../dist/thread.js', import.meta.url), { workerData });
   let outcome: Outcome | undefined;
-  let isEnded = false;
-  const fail = (message: string, stack = ''): void => {
-    outcome ??= { failure: { message, stack } };
-    stop(memory, rank, sentenceOf(rank, message));
+  const say = (said: Outcome): void => {
+    outcome ??= said;
+    if (outcome.failure !== undefined) stop(hasFailed(rank, outcome.failure.message));
   };
   worker.once('message', (said: Outcome) => {
-    outcome = said;
+    say(said);
     // Whatever it left behind, such as a timer, does not count.
     void worker.terminate();
   });
-  worker.once('error', ({ message, stack }: Error) => fail(message, stack));
-  const ended = new Promise<Failure | undefined>((resolve) => {
+  worker.once('error', (error) => say({ failure: failureOf(error) }));
+  const ended = new Promise<Outcome>((resolve) => {
     worker.once('exit', (code) => {
-      if (outcome === undefined && !isEnded) fail(`its thread ended with code ${code}`);
-      const failure = outcome?.failure;
-      if (failure === undefined) return resolve(undefined);
-      const { message, stack } = failure;
-      resolve({
-        rank,
-        sentence: sentenceOf(rank, message),
-        cause: Object.assign(new Error(message), { stack }),
-      });
+      say({ failure: { message: `its thread ended with code ${code}`, stack: '' } });
+      resolve(outcome!);
     });
   });
   return {
+    rank,
     ended,
     end() {
-      isEnded = true;
+      say({});
       return worker.terminate();
     },
   };

@@ -6,10 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { deserialize } from 'node:v8';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Communicator, single } from '../src/index.js';
 import { threads } from '../src/node.js';
+import { workers } from '../src/web.js';
 import ask, { digest, numberOf } from './questions.js';
+import { webWorker } from './web-worker.js';
+
+afterEach(() => void vi.unstubAllGlobals());
 
 interface Said {
   readonly rank: number;
@@ -32,23 +36,33 @@ const module = new URL('./questions.js', import.meta.url);
 const runThreads = (size: number, options: object): Promise<unknown> =>
   threads(size, module, options, (communicator) => ask(communicator, options));
 
-const ofThreads = (size: number): Implementation => ({
+type Run = (options: { readonly channel: string }) => Promise<unknown>;
+
+/** Ranks in threads, which say on a channel what they were answered. */
+const ofThreads = (size: number, run: Run): Implementation => ({
   size,
   async run() {
-    const name = `ranks-${size}`;
+    const name = crypto.randomUUID();
     const channel = new BroadcastChannel(name);
     const said: Said[] = [];
-    const others = new Promise<void>((resolve) => {
+    const all = new Promise<void>((resolve) => {
       channel.onmessage = ({ data }: MessageEvent<Said>) => {
-        if (said.push(data) === size - 1) resolve();
+        if (said.push(data) === size) resolve();
       };
     });
-    said.push((await threads(size, module, { channel: name }, ask)) as Said);
-    if (size > 1) await others;
+    await run({ channel: name });
+    await all;
     channel.close();
     return said.sort((a, b) => a.rank - b.rank);
   },
 });
+
+/** The same of workers; whether the page is isolated decides how they are linked. */
+const runWorkers = (size: number, options: object, isolated = false): Promise<unknown> => {
+  vi.stubGlobal('crossOriginIsolated', isolated);
+  const start = (): Worker => webWorker(new URL('./web-rank.js', import.meta.url));
+  return workers(size, start, options, (communicator) => ask(communicator, options));
+};
 
 /** Two processes, started by an `mpirun` with Debian's name for it. */
 const processes = (mpirun: string): Implementation => ({
@@ -82,9 +96,12 @@ function startProcesses(mpirun: string, options: object = {}): Promise<{ stdout:
 
 const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
   'a single rank': { size: 1, run: async () => [(await ask(single())) as Said] },
-  'one thread': ofThreads(1),
-  'two threads': ofThreads(2),
-  'three threads': ofThreads(3),
+  'one thread': ofThreads(1, (options) => runThreads(1, options)),
+  'two threads': ofThreads(2, (options) => runThreads(2, options)),
+  'three threads': ofThreads(3, (options) => runThreads(3, options)),
+  'one worker': ofThreads(1, (options) => runWorkers(1, options)),
+  'three workers that send messages': ofThreads(3, (options) => runWorkers(3, options)),
+  'three workers that share memory': ofThreads(3, (options) => runWorkers(3, options, true)),
   'two processes of Open MPI': processes('mpirun.openmpi'),
   'two processes of MPICH': processes('mpirun.mpich'),
 };

@@ -1,0 +1,1 @@
+export { runRank, workers } from './workers.js';
