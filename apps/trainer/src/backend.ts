@@ -3,9 +3,11 @@ import { Refusal } from './errors.js';
 
 export const BACKENDS = ['auto', 'wasm', 'tensorflow', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
+/** One that is there. */
+export type ActiveBackend = Exclude<Backend, 'auto'>;
 
 /** Makes a backend the active one and returns its name: with `auto`, tensorflow where it is installed, else wasm. */
-export async function startBackend(wanted: Backend): Promise<Exclude<Backend, 'auto'>> {
+export async function startBackend(wanted: Backend): Promise<ActiveBackend> {
   // Keeps tfjs from greeting whoever runs it in Node without tfjs-node; that is all it does there.
   tf.enableProdMode();
   // Each takes its time to load, so only the one that is wanted is.

@@ -10,8 +10,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { isDead, isOutOfMemory } from '../src/errors.js';
 import { evenly } from '../src/evenly.js';
 import { draw } from '../src/runs/draw.js';
-import { isMoment } from '../src/runs/finish-run.js';
 import { inParts, partOf, withParts } from '../src/runs/parts.js';
+import { isMoment } from '../src/runs/reverse-frames.js';
 
 let said: string[];
 beforeAll(() => useBackend('cpu'));

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { BACKENDS } from '../backend.js';
+import type { Workers } from '../workers.js';
 
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
@@ -55,4 +56,22 @@ export function backendOption(): Option {
   return new Option('--backend <name>', 'what computes; auto is tensorflow where it is installed, else wasm')
     .choices(BACKENDS)
     .default('auto');
+}
+
+export function workersOption(): Option {
+  return new Option(
+    '--workers <n>',
+    'threads that share the work; auto is one for each core on wasm, up to 8, and 1 on other backends',
+  )
+    .argParser(workers)
+    .default('auto');
+}
+
+function workers(text: string): Workers {
+  if (text === 'auto') return text;
+  try {
+    return wholeNumber(1)(text);
+  } catch {
+    throw new InvalidArgumentError('Expected auto or a whole number of at least 1.');
+  }
 }

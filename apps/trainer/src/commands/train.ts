@@ -18,13 +18,15 @@ import { type Json, readJson } from '../config/read.js';
 import { put, setPath } from '../config/set.js';
 import { Refusal } from '../errors.js';
 import { interruptible } from '../interrupt.js';
+import { withRanks } from '../ranks.js';
 import { difference, type Fingerprint, fingerprintOf, readFingerprint } from '../run/fingerprint.js';
 import { createRun, findStep, hasConfig, readConfig, writeConfig } from '../run/folder.js';
 import { whileLocked } from '../run/lock.js';
 import { measured, measuredProcess, openTrainingData } from '../runs/open-data.js';
 import { checkCount } from '../runs/sample-run.js';
 import { trainRun } from '../runs/train-run.js';
-import { backendOption, collect, numberAbove, wholeNumber } from './options.js';
+import { type Workers, workersToTrain } from '../workers.js';
+import { backendOption, collect, numberAbove, wholeNumber, workersOption } from './options.js';
 
 interface TrainOptions {
   config?: string;
@@ -37,6 +39,7 @@ interface TrainOptions {
   lr?: number;
   seed?: number;
   backend: Backend;
+  workers: Workers;
   out?: string;
   resume?: 'latest' | number;
   acceptData?: boolean;
@@ -60,6 +63,7 @@ export const trainCommand: Command = new Command('train')
   .option('--lr <rate>', 'short for --set training.learningRate=rate', numberAbove(0))
   .option('--seed <n>', 'short for --set training.seed=n', wholeNumber(0))
   .addOption(backendOption())
+  .addOption(workersOption())
   .option('--out <dir>', 'the folder of the run; by default runs/ and the name of the preset or config')
   .option(
     '--resume [step]',
@@ -71,7 +75,8 @@ export const trainCommand: Command = new Command('train')
     'after',
     `
 A run is a function of its config and its seed: one that is interrupted (Ctrl-C saves a checkpoint) and resumed ends
-with the same bytes as one that was not. Its folder has config.json with every setting, checkpoints, metrics.jsonl,
+with the same bytes as one that was not, by as many workers; another number of them adds up in another order, which
+changes the last digits. Its folder has config.json with every setting, checkpoints, metrics.jsonl,
 TensorBoard events, samples and report.html.
 
 Examples:
@@ -111,6 +116,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   };
   const built = checkPlan(config);
   checkCount(built.network, config.sampling.count, 'sampling.count');
+  const workers = workersToTrain(options.workers, backend, config.training.batch);
   for (const warning of planWarnings(config, built)) console.error(warning);
 
   await whileLocked(run, async () => {
@@ -123,13 +129,15 @@ async function trainAction(options: TrainOptions): Promise<void> {
       writeConfig(run, config, data);
     }
     console.error(
-      `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}; Ctrl-C saves a checkpoint and stops.`,
+      `${from === undefined ? 'Training' : `Resuming at step ${from}`} in ${run} on ${backend}${workers > 1 ? `, ${workers} workers` : ''}; Ctrl-C saves a checkpoint and stops.`,
     );
     if (saved !== undefined && known === undefined) {
       console.error(`What its data are was not written down: from now on they are these (${summary(data)}).`);
     }
     if (saved !== undefined && from) sayRise(saved.training, config.training, from);
-    await trainToEnd(run, config, dataset, from);
+    // Pairs that rank 0 has drawn to measure them would not be drawn again with the others.
+    const learned = settings.training.coupling === 'reflow' ? await openTrainingData(config) : dataset;
+    await withRanks(workers, backend, () => trainToEnd(run, config, learned, from));
   });
 }
 

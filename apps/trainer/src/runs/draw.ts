@@ -3,6 +3,7 @@ import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import type { Sampler } from '@diffusion-ts/samplers';
 import { finish, type Rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { gathered, ofAll, shareOf, together } from '../shared.js';
 import { inParts } from './parts.js';
 
 export interface DrawOptions<D extends Distribution = Gaussian> {
@@ -12,6 +13,8 @@ export interface DrawOptions<D extends Distribution = Gaussian> {
   readonly count: number;
   /** How many samples go through the network at once at most: a matter of speed and memory alone. */
   readonly batch: number;
+  /** Whether those that go together share their steps, so that no rank takes a part of such a part. */
+  readonly keepsParts?: boolean | undefined;
   /** Where all noise comes from: row i is that of sample i. */
   readonly rng: Rng;
   /** Where samples `first` … begin, if not at noise: what the sampler is given in its place; drawing frees it. */
@@ -43,17 +46,23 @@ export function startsOf<D extends Distribution>(
   return latent(forward, rng.fork('xT'), shape);
 }
 
-/** Draws samples. Sample i depends on its row of `rng` alone: it has streams of noise of its own. */
+/**
+ * Draws samples, each rank its share of them, and gives all of them on every rank. Sample i depends on its row of `rng` alone:
+ * it has streams of noise of its own.
+ */
 export async function draw<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
   options: DrawOptions<D>,
 ): Promise<Drawn> {
-  const { sampler, shape, count, batch, rng, start, label, image, keep, signal, onStep } = options;
+  const { sampler, shape, count, batch, keepsParts, rng, start, label, image, keep, signal, onStep } =
+    options;
   const size = shape.reduce((product, n) => product * n, 1);
-  const samples = new Float32Array(count * size);
+  const share = shareOf(count, keepsParts ? batch : 1);
+  const samples = new Float32Array(share.own * size);
   const frames: Float32Array[] = [];
 
-  await inParts(count, batch, async (first, rows) => {
+  const drawPart = async (done: number, rows: number): Promise<void> => {
+    const first = share.first + done;
     const xT = start?.(first, rows) ?? startsOf(reverse, rng.rows(first), [rows, ...shape]);
     const condition = {
       ...(label && {
@@ -73,17 +82,25 @@ export async function draw<D extends Distribution = Gaussian>(
       let kept = 0;
       const last = await finish(steps, async ({ x, index, total = index + 1 }) => {
         if (keep?.(index, total)) {
-          frames[kept] ??= new Float32Array(count * size);
-          frames[kept++]!.set((await x.data()) as Float32Array, first * size);
+          frames[kept] ??= new Float32Array(samples.length);
+          frames[kept++]!.set((await x.data()) as Float32Array, done * size);
         }
-        onStep?.((first + (rows * (index + 1)) / total) / count);
+        onStep?.((done + (rows * (index + 1)) / total) / share.own);
       });
-      samples.set((await last.data()) as Float32Array, first * size);
+      samples.set((await last.data()) as Float32Array, done * size);
       last.dispose();
     } finally {
       tf.dispose([xT, condition]);
     }
-  });
-  if (keep !== undefined) frames.push(samples);
-  return { samples, frames };
+  };
+
+  await together(() => inParts(share.own, batch, drawPart), signal);
+  const all = await gathered(samples, size);
+  if (keep === undefined) return { samples: all, frames: [] };
+  // A rank may have kept fewer, or drawn nothing at all.
+  const most = Math.max(...(await ofAll(frames.length)));
+  const whole: Float32Array[] = [];
+  for (let k = 0; k < most; k++)
+    whole.push(await gathered(frames[k] ?? new Float32Array(samples.length), size));
+  return { samples: all, frames: [...whole, all] };
 }

@@ -1,29 +1,27 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Batch, disposeBatch } from '@diffusion-ts/datasets';
-import { type Built, build, isPoints, type RunConfig } from '@diffusion-ts/recipes';
+import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
 import { atOnce } from '@diffusion-ts/reverse-process';
 import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { isDead, sentence } from '../errors.js';
-import { evenly } from '../evenly.js';
 import { type Shown, strip } from '../pictures/picture.js';
 import { png } from '../pictures/raster.js';
+import { onAll } from '../ranks.js';
 import { writeReport } from '../report/report.js';
 import { readConfig } from '../run/folder.js';
 import { replaceFile } from '../run/replace-file.js';
 import { sheetFile } from '../run/sheets.js';
 import { weightsOf } from '../run/weights.js';
+import { sharedParams } from '../shared.js';
 import { openData } from './open-data.js';
-import { sampleRun } from './sample-run.js';
-import { ofTestImages, toldRows } from './told-images.js';
+import { MOMENTS, reverseFrames, shownOf } from './reverse-frames.js';
 import { watchingSheet } from './watching-sheet.js';
 
-const MOMENTS = 8;
-const IMAGES = 6;
-const POINTS = 800;
+const RECONSTRUCTIONS = 6;
 
-/** Draws what pictures of a run are missing at its end, and writes its report. Returns the report's path. */
+/** Draws what pictures of a run are missing at its end, on all ranks, and writes its report. Returns the report's path. */
 export async function finishRun(run: string, signal: AbortSignal): Promise<string> {
   const config = readConfig(run);
   const built = build(config);
@@ -32,7 +30,10 @@ export async function finishRun(run: string, signal: AbortSignal): Promise<strin
   try {
     if (!existsSync(sheetFile(run, step))) {
       await orSay('sheet', signal, async () => {
-        replaceFile(sheetFile(run, step), await png(await watchingSheet(built, params, config, signal)));
+        const sheet = await onAll('sheet', { config }, async () =>
+          watchingSheet(built, await sharedParams(params), config, signal),
+        );
+        replaceFile(sheetFile(run, step), await png(sheet));
       });
     }
     const shown = { data: config.data, shape: built.network.shape };
@@ -56,36 +57,27 @@ async function writeProcess(
   params: Params,
   signal: AbortSignal,
 ): Promise<void> {
-  const count = isPoints(config.data) ? POINTS : IMAGES;
   const shown = { data: config.data, shape: built.network.shape };
   await orSay('picture of the forward process', signal, async () => {
     // That of the weights, which may have learned it.
     const process = built.process(params);
     try {
-      await write(run, 'forward', await forwardMoments(config, process, count), shown);
+      await write(run, 'forward', await forwardMoments(config, process), shown);
     } finally {
       process.dispose();
     }
   });
   await orSay('picture of the reverse process', signal, async () => {
-    const source = rng(config.training.seed);
-    const told = built.network.image && (await ofTestImages(config, [...Array(count).keys()]));
-    const { frames } = await sampleRun({
-      built,
-      params,
-      settings: { ...config.sampling, count },
-      rng: source,
-      ...(told && toldRows(config, told, source, 0)),
-      keep: isMoment,
-      signal,
-    });
+    const frames = await onAll('reverse', { config }, async () =>
+      reverseFrames(built, await sharedParams(params), config, signal),
+    );
     await write(run, 'reverse', frames, shown);
   });
 }
 
 /** Test data, and what is left of them by their way through the latents. */
 async function reconstructions(config: RunConfig, built: Built, params: Params): Promise<Float32Array[]> {
-  const batch = await testData(config, IMAGES);
+  const batch = await testData(config, RECONSTRUCTIONS);
   const process = built.process(params);
   const { end } = process.forward.schedule;
   try {
@@ -112,11 +104,6 @@ async function orSay(name: string, signal: AbortSignal, drawn: () => Promise<voi
   }
 }
 
-/** Whether a step is one of those from which, with the samples, the moments are evenly spread. */
-export function isMoment(index: number, total: number): boolean {
-  return evenly([...Array(total + 1).keys()], MOMENTS).includes(index);
-}
-
 async function write(
   run: string,
   name: string,
@@ -130,9 +117,8 @@ async function write(
 async function forwardMoments(
   config: RunConfig,
   { forward }: ReturnType<Built['process']>,
-  count: number,
 ): Promise<Float32Array[]> {
-  const batch = await testData(config, count);
+  const batch = await testData(config, shownOf(config));
   const { x0 } = batch;
   const { steps, start, end } = forward.schedule;
   const noise = forward.noise(rng(config.training.seed).fork('forward'), x0.shape);

@@ -1,6 +1,7 @@
 import type { Distribution } from '@diffusion-ts/forward-process';
 import type { Built, Network, RunConfig } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
+import { SAMPLERS } from '@diffusion-ts/samplers';
 import type { Params, Rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
 import { sheetSize } from '../pictures/sheet.js';
@@ -77,6 +78,7 @@ export async function drawOf(
   const { classes } = network;
   return draw(reverse, {
     batch: partOf(network),
+    keepsParts: SAMPLERS[settings.sampler]!.findsSteps,
     ...rest,
     // Latents are no pictures.
     ...(keep && latentShape === undefined && { keep }),

@@ -12,8 +12,10 @@ import {
   train,
 } from '@diffusion-ts/training';
 import { isDead, isOutOfMemory, Refusal, sentence } from '../errors.js';
+import { interruptible } from '../interrupt.js';
 import { png } from '../pictures/raster.js';
 import { progress, significant } from '../progress.js';
+import { onAll, ranks } from '../ranks.js';
 import { checkpointFiles, readCheckpoint } from '../run/checkpoint-files.js';
 import {
   checkpointFolder,
@@ -29,6 +31,8 @@ import { appendMetrics, truncateMetrics } from '../run/metrics.js';
 import { replaceFile } from '../run/replace-file.js';
 import { sampleSheets, sheetFile } from '../run/sheets.js';
 import { type EventWriter, eventWriter } from '../run/tensorboard.js';
+import { FailedTogether, sharedState } from '../shared.js';
+import { openTrainingData } from './open-data.js';
 import { watchingSheet } from './watching-sheet.js';
 
 export interface TrainRunOptions {
@@ -51,7 +55,10 @@ interface Training extends TrainRunOptions, Built {
   readonly events: EventWriter;
 }
 
-/** Trains a run to its last step or until the signal, and returns the step that it stands at, which has a checkpoint. */
+/**
+ * Trains a run to its last step or until the signal, on all ranks, and returns the step that it stands at, which has a
+ * checkpoint.
+ */
 export async function trainRun(options: TrainRunOptions): Promise<number> {
   const { run, config, dataset } = options;
   checkRange(dataset, config);
@@ -59,13 +66,42 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
   const { state, interval } = await startingPoint(options, built);
   try {
     rewind(run, state.step, config.training.keep);
-    await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) });
+    await onAll('train', { config }, async () => {
+      await sharedState(state);
+      await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) });
+    });
     return state.step;
   } catch (error) {
     throw explained(error, options);
   } finally {
     disposeState(state);
   }
+}
+
+/** What the other ranks do meanwhile: the same steps on their own rows of each batch, and their share of the sheets. */
+export async function trainAlong(config: RunConfig): Promise<void> {
+  const built = build(config);
+  // Of a process of its own, which Ctrl-C reaches too: all ranks end after the same step.
+  const interrupt = interruptible(() => {});
+  const state = await sharedState(undefined);
+  const dataset = await openTrainingData(config);
+  const { signal } = interrupt;
+  const { records, dispose } = stepsOf({ ...built, config, dataset, state, signal });
+  try {
+    for await (const { step } of records) {
+      if (!isWatched(config, step) || built.classifier !== undefined) continue;
+      await watchingSheet(built, state.ema ?? state.params, config).catch(passedOver);
+    }
+  } finally {
+    dispose();
+    disposeState(state);
+    interrupt.release();
+  }
+}
+
+/** What has failed on all ranks is for the first to tell. */
+function passedOver(error: unknown): void {
+  if (!(error instanceof FailedTogether)) throw error;
 }
 
 /** The state to go on from, and what the checkpoint knows of the interval under way. */
@@ -116,10 +152,21 @@ function explained(error: unknown, { run, config: { training } }: TrainRunOption
       cause: error,
     });
   }
+  if (isOfAnother(error)) {
+    return new Refusal(
+      `${upperFirst(error.message)}. ${kept}${last === undefined ? '' : ' Go on with --resume.'}`,
+      { cause: error },
+    );
+  }
   if (error instanceof Error && 'code' in error && 'syscall' in error) {
     return new Refusal(`The run cannot be written to ${run}: ${sentence(error)}. ${kept}`, { cause: error });
   }
   return error;
+}
+
+/** Whether it is what the communicator says once another rank has failed. */
+function isOfAnother(error: unknown): error is Error {
+  return error instanceof Error && /^rank \d+ /.test(error.message);
 }
 
 function upperFirst(text: string): string {
@@ -134,19 +181,40 @@ function checkRange({ range: [low, high], shape }: Dataset, { data, training }: 
   throw new Refusal(`The data lie in [${low}, ${high}]: expected [−1, 1].`);
 }
 
-async function advance(training: Training): Promise<void> {
-  const { config, dataset, state, signal } = training;
-  const { seed, batch, steps, logEvery, sampleEvery, checkpointEvery } = config.training;
-  const { dispose, ...options } = training.trainSteps(rng(seed).fork('training'));
-
+/** The steps of a run, each on this rank's rows of the batch. */
+function stepsOf({
+  config,
+  dataset,
+  state,
+  signal,
+  trainSteps,
+}: Pick<Training, 'config' | 'dataset' | 'state' | 'signal' | 'trainSteps'>): {
+  readonly records: AsyncGenerator<StepRecord, TrainState>;
+  dispose(): void;
+} {
+  const { seed, batch, steps } = config.training;
+  const { dispose, ...options } = trainSteps(rng(seed).fork('training'));
+  const communicator = ranks();
   const records = train({
     ...options,
     state,
-    batches: (start) => batches(dataset, { size: batch, seed, start }),
+    batches: (start) => batches(dataset, { size: batch, seed, start, share: communicator }),
     steps,
     signal,
+    ...(communicator.size > 1 && { communicator }),
   });
+  return { records, dispose };
+}
 
+/** Whether a sheet is drawn after that step. */
+function isWatched({ training: { sampleEvery, steps } }: RunConfig, step: number): boolean {
+  return sampleEvery > 0 && (step % sampleEvery === 0 || step === steps);
+}
+
+async function advance(training: Training): Promise<void> {
+  const { config, state } = training;
+  const { steps, logEvery, checkpointEvery } = config.training;
+  const { records, dispose } = stepsOf(training);
   const bar = progress('train', state.step, steps, { even: true });
   try {
     let begin = performance.now();
@@ -156,13 +224,13 @@ async function advance(training: Training): Promise<void> {
       if (record.step % logEvery === 0 || record.step === steps) log(training, record);
       // What matters first: a picture that cannot be drawn costs itself alone.
       if (record.step % checkpointEvery === 0 || record.step === steps) await save(training);
-      if (sampleEvery > 0 && (record.step % sampleEvery === 0 || record.step === steps))
-        await sample(training);
+      if (isWatched(config, record.step)) await sample(training);
       begin = performance.now();
     }
   } catch (error) {
-    // Data are asked for between two steps: what they refuse leaves the state whole, as Ctrl-C does.
-    if (error instanceof DataError) await save(training);
+    // Data are asked for between two steps: what they refuse leaves the state whole, as Ctrl-C does. So does another rank
+    // that fails, since a step is taken once all have done their share of it.
+    if (error instanceof DataError || isOfAnother(error)) await save(training);
     throw error;
   } finally {
     bar.stop();
@@ -193,7 +261,9 @@ async function sample(training: Training): Promise<void> {
   const { run, config, state, events, signal, classifier } = training;
   try {
     if (classifier === undefined) {
-      const raster = await watchingSheet(training, state.ema ?? state.params, config, signal);
+      // Where others draw along, they would wait for what is broken off here.
+      const ends = ranks().size === 1 ? signal : undefined;
+      const raster = await watchingSheet(training, state.ema ?? state.params, config, ends);
       const image = { png: await png(raster), width: raster.width, height: raster.height };
       replaceFile(sheetFile(run, state.step), image.png);
       events.image('samples', state.step, image);
