@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { deserialize } from 'node:v8';
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { type Communicator, single } from '../src/index.js';
 import { threads } from '../src/node.js';
 import { workers } from '../src/web.js';
+import { type Chromium, hasChromium, openChromium } from './browser/chromium.js';
 import ask, { digest, numberOf } from './questions.js';
 import { webWorker } from './web-worker.js';
 
@@ -57,12 +58,40 @@ const ofThreads = (size: number, run: Run): Implementation => ({
   },
 });
 
-/** The same of workers; whether the page is isolated decides how they are linked. */
-const runWorkers = (size: number, options: object, isolated = false): Promise<unknown> => {
+/** The same of workers; whether the page is isolated decides how they are linked. None is left. */
+async function runWorkers(
+  size: number,
+  options: object,
+  isolated = false,
+  script = new URL('./web-rank.js', import.meta.url),
+): Promise<unknown> {
   vi.stubGlobal('crossOriginIsolated', isolated);
-  const start = (): Worker => webWorker(new URL('./web-rank.js', import.meta.url));
-  return workers(size, start, options, (communicator) => ask(communicator, options));
-};
+  const ends: MockInstance[] = [];
+  const start = (): Worker => {
+    const worker = webWorker(script);
+    ends.push(vi.spyOn(worker, 'terminate'));
+    return worker;
+  };
+  try {
+    return await workers(size, start, options, (communicator) => ask(communicator, options));
+  } finally {
+    expect(ends.map(({ mock }) => mock.calls.length)).toEqual(new Array(size - 1).fill(1));
+  }
+}
+
+let opened: Promise<Chromium> | undefined;
+afterAll(async () => (await opened)?.close());
+
+/** Three of Chromium, led by a page or by a worker of it. */
+const inChromium = (where: 'page' | 'worker', isolated: boolean): Implementation => ({
+  size: 3,
+  missing: !hasChromium,
+  async run() {
+    opened ??= openChromium();
+    const said = (await (await opened).run(where, isolated, { size: 3, options: {} })) as Said[];
+    return said.sort((a, b) => a.rank - b.rank);
+  },
+});
 
 /** Two processes, started by an `mpirun` with Debian's name for it. */
 const processes = (mpirun: string): Implementation => ({
@@ -102,6 +131,8 @@ const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
   'one worker': ofThreads(1, (options) => runWorkers(1, options)),
   'three workers that send messages': ofThreads(3, (options) => runWorkers(3, options)),
   'three workers that share memory': ofThreads(3, (options) => runWorkers(3, options, true)),
+  'three workers of a page in Chromium': inChromium('page', false),
+  'three workers of a worker of an isolated page in Chromium': inChromium('worker', true),
   'two processes of Open MPI': processes('mpirun.openmpi'),
   'two processes of MPICH': processes('mpirun.mpich'),
 };
@@ -294,6 +325,60 @@ describe('of three threads', () => {
     expect(await run).toBe('done');
     expect(ports()).toBe(before);
   });
+});
+
+describe('of three workers that send messages', () => {
+  const reasonOf = (disaster: string, more: object = {}): Promise<string> =>
+    messageOf(runWorkers(3, { disaster, ...more }));
+
+  test('one that fails while the others wait ends all, with its message and where it was thrown', async () => {
+    const error = (await runWorkers(3, { disaster: 'the last fails' }).catch((error) => error)) as Error;
+    expect(error.message).toBe('rank 2 failed: the disk is full');
+    expect((error.cause as Error).stack).toContain('questions.js');
+  });
+
+  test('one that throws where nobody catches ends all, and it is said which', async () => {
+    expect(await reasonOf('the last throws where nobody catches')).toBe('rank 2 failed: out of the blue');
+  });
+
+  test('one that leaves while the others wait ends all, and it is said which', async () => {
+    expect(await reasonOf('the last leaves')).toBe(
+      'rank 2 has left: it closed its communicator, or its function has returned',
+    );
+  });
+
+  test('one that fails at the end, when nothing is asked any more, fails all', async () => {
+    expect(await reasonOf('the last fails once all is answered')).toBe('rank 2 failed: too late');
+  });
+
+  test('those that wait for one that fails may save what they have', async () => {
+    const saved = new Int32Array(new SharedArrayBuffer(12));
+    const reason = await reasonOf('the last fails, the others save', { saved });
+    expect(reason).toBe('rank 2 failed: no error but a string');
+    expect(saved[0]).toBe(1);
+  });
+
+  test('the first, if it fails, ends the others in the midst of their work', async () => {
+    expect(await reasonOf('the first fails, the others compute')).toBe('enough');
+  });
+});
+
+test('workers are refused in one sentence where their number is none, or what they are given cannot be', async () => {
+  for (const size of [0, 1.5, Number.NaN]) {
+    const start = (): Worker => expect.fail('started');
+    expect(await messageOf(workers(size, start, undefined, async () => {}))).toBe(
+      `size must be a whole number of workers from 1 up, not ${size}`,
+    );
+  }
+  expect(await messageOf(runWorkers(2, { disaster: 'the last leaves', uncloneable() {} }))).toMatch(
+    /^rank 1 failed: uncloneable.* could not be cloned\.$/,
+  );
+});
+
+test.skipIf(!hasChromium)('a script that is not there is said to be of which rank, in Chromium', async () => {
+  opened ??= openChromium();
+  const run = { size: 2, script: '/nowhere.js', options: { disaster: 'the last leaves' } };
+  expect(await (await opened).run('page', false, run)).toBe('rank 1 failed: its worker could not be loaded');
 });
 
 for (const mpirun of ['mpirun.openmpi', 'mpirun.mpich']) {

@@ -147,6 +147,15 @@ const DISASTERS = {
     if (rank === size - 1) process.exit(3);
     await barrier();
   },
+  async 'the last throws where nobody catches'({ rank, size, barrier }) {
+    if (rank === size - 1) {
+      setTimeout(() => {
+        throw new Error('out of the blue');
+      });
+      await new Promise(() => {});
+    }
+    await barrier();
+  },
   // What a rank catches, it can still act on: a checkpoint.
   async 'the last fails, the others save'({ rank, size, barrier }, saved) {
     if (rank === size - 1) throw 'no error but a string';
