@@ -4,6 +4,9 @@ import { broadcastValue, type Communicator } from '@diffusion-ts/parallel';
 import { type Built, build, type RunConfig } from '@diffusion-ts/recipes';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
 import { type ActiveBackend, startBackend } from './backend.js';
+import type { CompareCommandOptions } from './commands/compare.js';
+import type { EvaluationAsked } from './commands/evaluate.js';
+import type { SampleOptions } from './commands/sample.js';
 import { join, type Order } from './ranks.js';
 import { FailedTogether, sharedParams } from './shared.js';
 
@@ -19,6 +22,12 @@ const TASKS = {
     drawAlong(config, (await import('./runs/watching-sheet.js')).watchingSheet),
   reverse: async ({ config }: OfRun) =>
     drawAlong(config, (await import('./runs/reverse-frames.js')).reverseFrames),
+  sample: async ({ folder, options }: { folder: string; options: SampleOptions }) =>
+    (await import('./commands/sample.js')).sampleOnRank(folder, options),
+  compare: async ({ folder, options }: { folder: string; options: CompareCommandOptions }) =>
+    (await import('./commands/compare.js')).compareOnRank(folder, options),
+  evaluate: async ({ folder, options }: { folder: string; options: EvaluationAsked }) =>
+    (await import('./commands/evaluate.js')).evaluateOnRank(folder, options),
 } satisfies Readonly<Record<string, (given: never) => Promise<void>>>;
 
 /** The name of something that all ranks do. */

@@ -36,8 +36,14 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Which of `count` things are done by this rank, one after the other: from `first` on, `own` of them, whole parts of `part`. */
-export function shareOf(count: number, part = 1): { readonly first: number; readonly own: number } {
+/** Things that a rank does, one after the other: from number `first` on, `own` of them. */
+export interface Share {
+  readonly first: number;
+  readonly own: number;
+}
+
+/** Which of `count` things this rank does; where they are done in parts of `part`, whole ones. The first rank has the most. */
+export function shareOf(count: number, part = 1): Share {
   const { rank, size } = ranks();
   const parts = Math.ceil(count / part);
   const from = (rank: number): number => Math.min(count, part * Math.ceil((rank * parts) / size));

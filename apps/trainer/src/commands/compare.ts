@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { oneOfThese } from '@diffusion-ts/recipes';
+import { oneOfThese, type RunConfig } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams, rng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError } from 'commander';
@@ -11,16 +11,18 @@ import { interruptible } from '../interrupt.js';
 import { comparison } from '../pictures/comparison.js';
 import { png } from '../pictures/raster.js';
 import { progress } from '../progress.js';
+import { onAll, withRanks } from '../ranks.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { replaceFile } from '../run/replace-file.js';
-import { type Cell, compareRun, type Job } from '../runs/compare-run.js';
+import { type Cell, type CompareOptions, compareRun, type Job } from '../runs/compare-run.js';
 import { openModel } from '../runs/open-model.js';
 import { ofTestImages, toldRows } from '../runs/told-images.js';
+import { type Workers, workersToShare } from '../workers.js';
 import { labelOf } from './class-name.js';
-import { backendOption, numberFrom, once, wholeNumber } from './options.js';
+import { backendOption, numberFrom, once, wholeNumber, workersOption } from './options.js';
 import { seedList } from './seeds.js';
 
-interface CompareCommandOptions {
+export interface CompareCommandOptions {
   samplers: string[];
   steps: number[];
   seeds: number[];
@@ -29,6 +31,7 @@ interface CompareCommandOptions {
   out?: string;
   json?: boolean;
   backend: Backend;
+  workers: Workers;
 }
 
 export const compareCommand: Command = new Command('compare')
@@ -54,6 +57,7 @@ export const compareCommand: Command = new Command('compare')
   )
   .option('--json', 'print the numbers as JSON')
   .addOption(backendOption())
+  .addOption(workersOption())
   .addHelpText(
     'after',
     `
@@ -85,30 +89,23 @@ async function compareAction(folder: string, options: CompareCommandOptions): Pr
   if (inRun && isDiffusers(folder)) {
     throw new Refusal('--out is missing: a folder of diffusers is read, not written to.', { exitCode: 2 });
   }
-  await startBackend(options.backend);
-  const { config, built, params, step } = await openModel(folder);
+  const backend = await startBackend(options.backend);
+  const comparing = await openComparison(folder, options);
+  const { config, built, step } = comparing;
   const interrupt = interruptible(() => {});
   const bar = progress('compare', 0, 100);
   try {
-    const names = readFingerprint(folder)?.classes ?? [];
-    const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
-    const { guidance = config.sampling.guidance } = options;
-    const settings = { ...config.sampling, guidance };
-    const jobs = jobsOf(options);
-    // Whatever cannot be is refused before the first is drawn.
-    for (const job of jobs) built.sampler({ ...settings, ...job });
-    const told = built.network.image && (await ofTestImages(config, options.seeds, label));
-    const cells = await compareRun({
-      built,
-      params,
-      settings,
-      jobs,
-      seeds: options.seeds,
-      label: (i) => label ?? told?.labels?.[i] ?? options.seeds[i]! % (built.network.classes ?? 1),
-      image: told && toldRows(config, told, rng(0), 0).image,
-      signal: interrupt.signal,
-      onProgress: (done) => bar.update(Math.floor(100 * done), ''),
-    });
+    // Of points each worker would have too little to do.
+    const parts = built.network.isImage ? options.seeds.length : 1;
+    const cells = await withRanks(workersToShare(options.workers, backend, parts), backend, () =>
+      onAll('compare', { folder, options }, () =>
+        compareRun({
+          ...comparing,
+          signal: interrupt.signal,
+          onProgress: (done) => bar.update(Math.floor(100 * done), ''),
+        }),
+      ),
+    );
     bar.stop();
     const out = options.out ?? join(folder, 'pictures');
     mkdirSync(out, { recursive: true });
@@ -128,7 +125,49 @@ async function compareAction(folder: string, options: CompareCommandOptions): Pr
   } finally {
     bar.stop();
     interrupt.release();
+    disposeParams(comparing.params);
+  }
+}
+
+/** What a command line asks to be compared, and all that is opened for it. */
+async function openComparison(
+  folder: string,
+  options: CompareCommandOptions,
+): Promise<CompareOptions & { readonly config: RunConfig; readonly step?: number }> {
+  const { config, built, params, step } = await openModel(folder);
+  try {
+    const names = readFingerprint(folder)?.classes ?? [];
+    const label = options.class === undefined ? undefined : labelOf(options.class, built.network, names);
+    const { guidance = config.sampling.guidance } = options;
+    const settings = { ...config.sampling, guidance };
+    const jobs = jobsOf(options);
+    // Whatever cannot be is refused before the first is drawn.
+    for (const job of jobs) built.sampler({ ...settings, ...job });
+    const told = built.network.image && (await ofTestImages(config, options.seeds, label));
+    return {
+      config,
+      built,
+      params,
+      settings,
+      jobs,
+      seeds: options.seeds,
+      label: (i) => label ?? told?.labels?.[i] ?? options.seeds[i]! % (built.network.classes ?? 1),
+      image: told && toldRows(config, told, rng(0), 0).image,
+      ...(step !== undefined && { step }),
+    };
+  } catch (error) {
     disposeParams(params);
+    throw error;
+  }
+}
+
+/** What the other ranks do meanwhile. */
+export async function compareOnRank(folder: string, options: CompareCommandOptions): Promise<void> {
+  const comparing = await openComparison(folder, options);
+  try {
+    await compareRun(comparing);
+  } finally {
+    disposeParams(comparing.params);
   }
 }
 

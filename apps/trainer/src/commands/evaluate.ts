@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '@diffusion-ts/datasets';
+import type { RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { disposeParams } from '@diffusion-ts/tensor';
 import { Command } from 'commander';
@@ -11,6 +12,7 @@ import { Refusal, sentence } from '../errors.js';
 import { evenly } from '../evenly.js';
 import { interruptible } from '../interrupt.js';
 import { duration, type Progress, progress } from '../progress.js';
+import { onAll, withRanks } from '../ranks.js';
 import { type Evaluation, writeEvaluation } from '../run/evaluation.js';
 import {
   classDifference,
@@ -20,11 +22,13 @@ import {
   readFingerprint,
 } from '../run/fingerprint.js';
 import { type Classified, evaluateClassifier } from '../runs/evaluate-classifier.js';
-import { evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
-import { type OdeBits, odeBits } from '../runs/ode-bits.js';
+import { type EvaluateOptions, evaluateAlong, evaluateRun, stepsToSum } from '../runs/evaluate-run.js';
+import { type OdeBits, odeBits, odePartOf } from '../runs/ode-bits.js';
 import { openData } from '../runs/open-data.js';
 import { openModel } from '../runs/open-model.js';
-import { backendOption, wholeNumber } from './options.js';
+import { partOf } from '../runs/parts.js';
+import { type Workers, workersToShare } from '../workers.js';
+import { backendOption, wholeNumber, workersOption } from './options.js';
 
 interface EvaluateCommandOptions {
   data?: string;
@@ -36,6 +40,7 @@ interface EvaluateCommandOptions {
   ode?: boolean;
   json?: boolean;
   backend: Backend;
+  workers: Workers;
 }
 
 export const evaluateCommand: Command = new Command('evaluate')
@@ -68,6 +73,7 @@ export const evaluateCommand: Command = new Command('evaluate')
   )
   .option('--json', 'print everything as JSON')
   .addOption(backendOption())
+  .addOption(workersOption())
   .addHelpText(
     'after',
     `
@@ -97,53 +103,41 @@ async function evaluateAction(
     if (given !== undefined) throw new Refusal(`--${given} is of the bound, ${because}.`, { exitCode: 2 });
   };
   if (options.ode) refuseGiven('and --ode takes the likelihood by the flow');
-  await startBackend(options.backend);
-  const { config, built, params, step = 0 } = await openModel(folder);
-  if (built.classifier !== undefined) refuseGiven('and a classifier bounds nothing');
+  const backend = await startBackend(options.backend);
   const begin = performance.now();
+  const opened = await openEvaluation(folder, options);
+  const { built, dataset, params, step, data, limit: images } = opened;
   const interrupt = interruptible(() => {});
   let bar: Progress | undefined;
-  const data =
-    options.data === undefined
-      ? config.data
-      : parseConfig(put(config, ['data', 'path'], options.data), '--data').data;
   try {
-    const dataset = await openData(data, 'test');
+    if (built.classifier !== undefined) refuseGiven('and a classifier bounds nothing');
     const known = isDiffusers(folder) ? undefined : readFingerprint(folder);
     if (built.network.classes !== undefined) checkClasses(known, dataset);
-    const images = Math.min(options.limit, dataset.size);
     const isTraining = known && difference(known, await fingerprintOf(dataset)) === undefined;
     const split = data.kind === 'images' && (isTraining ?? options.data === undefined) ? 'training' : 'test';
     const shown = progress('evaluate', 0, images);
     bar = shown;
-    const common = {
-      built,
-      params,
-      dataset,
-      limit: images,
-      seed: options.seed,
-      unconditional: options.unconditional === true,
+    const watched = {
+      ...opened,
       signal: interrupt.signal,
       onImages: (done: number) => shown.update(Math.floor(done), ''),
     };
+    const workers = workersToShare(options.workers, backend, partsOf(opened, options));
+    const onRanks = <T>(evaluate: (options: EvaluateOptions) => Promise<T>): Promise<T> =>
+      withRanks(workers, backend, () => onAll('evaluate', { folder, options }, () => evaluate(watched)));
     if (options.ode) {
-      const likelihood = { step, split, ...(await odeBits({ ...common, config })) };
+      const likelihood = { step, split, ...(await onRanks(odeBits)) };
       bar.stop();
       console.log(options.json ? JSON.stringify(likelihood, null, 2) : said(likelihood));
       return;
     }
     if (built.classifier !== undefined) {
-      const found = { step, split, images, levels: await evaluateClassifier(common) };
+      const found = { step, split, images, levels: await onRanks(evaluateClassifier) };
       bar.stop();
       console.log(options.json ? JSON.stringify(found, null, 2) : classTable(found));
       return;
     }
-    const estimate = await evaluateRun({
-      ...common,
-      config,
-      timesteps: options.timesteps,
-      repeats: options.repeats,
-    });
+    const estimate = await onRanks(evaluateRun);
     bar.stop();
     const steps = stepsToSum(built.forward);
     const timesteps = Math.min(options.timesteps, steps);
@@ -160,6 +154,62 @@ async function evaluateAction(
     bar?.stop();
     interrupt.release();
     disposeParams(params);
+  }
+}
+
+/** What a command line asks to be evaluated, and what it has said of that. */
+export type EvaluationAsked = Pick<
+  EvaluateCommandOptions,
+  'data' | 'limit' | 'timesteps' | 'seed' | 'repeats' | 'unconditional' | 'ode'
+>;
+
+/** The model, the data, and what is evaluated of them. */
+async function openEvaluation(
+  folder: string,
+  { data: path, limit, timesteps, seed, repeats, unconditional = false }: EvaluationAsked,
+): Promise<EvaluateOptions & { readonly step: number; readonly data: RunConfig['data'] }> {
+  const { config, built, params, step = 0 } = await openModel(folder);
+  try {
+    const data =
+      path === undefined ? config.data : parseConfig(put(config, ['data', 'path'], path), '--data').data;
+    const dataset = await openData(data, 'test');
+    const size = Math.min(limit, dataset.size);
+    return {
+      config,
+      built,
+      params,
+      step,
+      data,
+      dataset,
+      limit: size,
+      timesteps,
+      seed,
+      repeats,
+      unconditional,
+    };
+  } catch (error) {
+    disposeParams(params);
+    throw error;
+  }
+}
+
+/** How many parts of the work are independent of each other: examples of the bound; whole parts where they share something. */
+function partsOf({ built, limit }: EvaluateOptions, { ode }: EvaluationAsked): number {
+  const { network, classifier } = built;
+  if (ode) return Math.ceil(limit / odePartOf(network));
+  // Of points each worker would have too little to do.
+  return classifier === undefined && network.isImage ? limit : Math.ceil(limit / partOf(network));
+}
+
+/** What the other ranks do meanwhile. */
+export async function evaluateOnRank(folder: string, asked: EvaluationAsked): Promise<void> {
+  const opened = await openEvaluation(folder, asked);
+  try {
+    if (asked.ode) await odeBits(opened);
+    else if (opened.built.classifier !== undefined) await evaluateClassifier(opened);
+    else await evaluateAlong(opened);
+  } finally {
+    disposeParams(opened.params);
   }
 }
 

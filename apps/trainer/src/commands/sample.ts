@@ -5,22 +5,34 @@ import { SAMPLERS } from '@diffusion-ts/samplers';
 import { disposeParams, rng, stackedRng } from '@diffusion-ts/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Backend, startBackend } from '../backend.js';
+import type { Opened } from '../diffusers.js';
 import { Refusal, sentence } from '../errors.js';
 import { interruptible } from '../interrupt.js';
 import { writeEach, writeNumbers } from '../pictures/folder.js';
 import { spelled, writeAnimation, writePicture } from '../pictures/picture.js';
 import { progress } from '../progress.js';
+import { onAll, withRanks } from '../ranks.js';
 import { readFingerprint } from '../run/fingerprint.js';
 import { ledByClassifier } from '../runs/classifier-lead.js';
-import { BETWEEN, checkEditing, type Editing, openEdit } from '../runs/edit.js';
+import type { Drawn } from '../runs/draw.js';
+import { BETWEEN, checkEditing, type Edit, type Editing, openEdit } from '../runs/edit.js';
 import { openModel } from '../runs/open-model.js';
-import { checkCount, columnsOf, sampleRun } from '../runs/sample-run.js';
-import { besideTold, checkTelling, type ToldImages, toldImages, toldRows } from '../runs/told-images.js';
+import { partOf } from '../runs/parts.js';
+import { checkCount, columnsOf, type SampleRunOptions, sampleRun } from '../runs/sample-run.js';
+import {
+  besideTold,
+  checkTelling,
+  type ToldImages,
+  type ToldRows,
+  toldImages,
+  toldRows,
+} from '../runs/told-images.js';
+import { type Workers, workersToShare } from '../workers.js';
 import { labelOf } from './class-name.js';
-import { backendOption, numberFrom, share, wholeNumber } from './options.js';
+import { backendOption, numberFrom, share, wholeNumber, workersOption } from './options.js';
 import { seedList } from './seeds.js';
 
-interface SampleOptions
+export interface SampleOptions
   extends Partial<
       Pick<
         RunConfig['sampling'],
@@ -42,6 +54,7 @@ interface SampleOptions
   every?: number;
   gif?: string;
   backend: Backend;
+  workers: Workers;
 }
 
 export const sampleCommand: Command = new Command('sample')
@@ -115,6 +128,7 @@ export const sampleCommand: Command = new Command('sample')
   .option('--gif <file.gif>', 'the reverse process as an animation (.webp too)')
   .option('--every <n>', 'with --gif: a picture every n steps; default: about 50 pictures', wholeNumber(1))
   .addOption(backendOption())
+  .addOption(workersOption())
   .addHelpText(
     'after',
     `
@@ -156,56 +170,22 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
   checkEditing(options, options);
   checkClassifier(options);
-  await startBackend(options.backend);
-  const { config, params, ...opened } = await openModel(folder);
-  const names = readFingerprint(folder)?.classes ?? [];
-  const led =
-    options.classifier === undefined
-      ? { names, built: opened.built, dispose: () => {} }
-      : await ledByClassifier(options.classifier, options.classifierScale ?? 1, { config, names, ...opened });
-  const { built } = led;
-  if (!each) checkEnding('--out', options.out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
-  else if (!built.network.isImage && !options.npz) {
-    throw new Refusal(
-      `--out is the folder ${options.out}: expected a file, since samples of this run are no images, or --npz with it.`,
-      { exitCode: 2 },
-    );
-  }
-  const settings = chosen(config.sampling, built.forward, options);
-  if (!each) checkCount(built.network, settings.count, options.seeds === undefined ? '--count' : '--seeds');
-  const label = options.class === undefined ? undefined : labelOf(options.class, built.network, led.names);
-  const seeds = options.seeds ?? Array.from({ length: settings.count }, (_, i) => i);
-  checkTelling(options, config);
-  const edit = await openEdit(options, { config, built, params, folder, settings, label });
-  let told: ToldImages | undefined;
-  const labels = (i: number): number =>
-    label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
-  const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
-  const every = options.every ?? Math.max(1, Math.round(steps / 50));
-
+  const backend = await startBackend(options.backend);
+  const drawing = await openDrawing(folder, options);
+  const { config, built, settings, seeds, label } = drawing;
+  checkOut(drawing, options, each);
   const interrupt = interruptible(() => {});
   const bar = progress('sample', 0, settings.count);
   try {
-    const source = options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng));
-    if (built.network.image !== undefined) {
-      const only = opened.built.network.classes === undefined ? undefined : label;
-      const first = { rng: source, label: labels, signal: interrupt.signal };
-      told = await toldImages(options, { config, built, numbers: seeds, only, first });
-    }
-    const rows = told && toldRows(config, told, source, options.conditionNoise ?? 0);
-    const { samples, frames } = await sampleRun({
-      built,
-      params,
-      settings,
-      rng: source,
-      image: rows?.image,
-      label: labels,
-      edit,
-      ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
-      ...(options.batch !== undefined && { batch: options.batch }),
-      signal: interrupt.signal,
-      onStep: (done) => bar.update(Math.floor(done * settings.count), ''),
-    });
+    const workers = workersToShare(options.workers, backend, partsToDraw(drawing, options.batch));
+    const { samples, frames, told, rows, labels } = await withRanks(workers, backend, () =>
+      onAll('sample', { folder, options }, () =>
+        drawAll(drawing, options, {
+          signal: interrupt.signal,
+          onStep: (done) => bar.update(Math.floor(done * settings.count), ''),
+        }),
+      ),
+    );
     bar.stop();
     const shown = { data: config.data, shape: built.network.shape };
     const columns = columnsOf(built.network, settings.count, label === undefined && !options.seeds);
@@ -232,9 +212,115 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   } finally {
     bar.stop();
     interrupt.release();
-    edit?.dispose();
-    disposeParams(params);
-    led.dispose();
+    drawing.dispose();
+  }
+}
+
+/** That there can be such files of what is drawn. */
+function checkOut(
+  { config, built, settings }: Drawing,
+  { out, npz, seeds }: SampleOptions,
+  each: boolean,
+): void {
+  if (!each) {
+    checkEnding('--out', out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
+    checkCount(built.network, settings.count, seeds === undefined ? '--count' : '--seeds');
+  } else if (!built.network.isImage && !npz) {
+    throw new Refusal(
+      `--out is the folder ${out}: expected a file, since samples of this run are no images, or --npz with it.`,
+      { exitCode: 2 },
+    );
+  }
+}
+
+/** What a command line asks to be drawn, and all that is opened for it. */
+interface Drawing extends Pick<Opened, 'config' | 'built' | 'params'> {
+  /** That of the run itself, which no classifier leads. */
+  readonly own: Built;
+  readonly settings: RunConfig['sampling'];
+  /** Of each sample. */
+  readonly seeds: readonly number[];
+  /** The class of all samples, if one is asked for. */
+  readonly label: number | undefined;
+  readonly edit: Edit | undefined;
+  dispose(): void;
+}
+
+async function openDrawing(folder: string, options: SampleOptions): Promise<Drawing> {
+  const { config, params, ...opened } = await openModel(folder);
+  const names = readFingerprint(folder)?.classes ?? [];
+  const led =
+    options.classifier === undefined
+      ? { names, built: opened.built, dispose: () => {} }
+      : await ledByClassifier(options.classifier, options.classifierScale ?? 1, { config, names, ...opened });
+  const { built } = led;
+  const settings = chosen(config.sampling, built.forward, options);
+  const label = options.class === undefined ? undefined : labelOf(options.class, built.network, led.names);
+  checkTelling(options, config);
+  const edit = await openEdit(options, { config, built, params, folder, settings, label });
+  return {
+    config,
+    built,
+    params,
+    own: opened.built,
+    settings,
+    seeds: options.seeds ?? Array.from({ length: settings.count }, (_, i) => i),
+    label,
+    edit,
+    dispose() {
+      edit?.dispose();
+      disposeParams(params);
+      led.dispose();
+    },
+  };
+}
+
+/** How many parts the work has that are independent of each other; of points each worker would have too little to do. */
+function partsToDraw({ built: { network }, settings }: Drawing, batch = partOf(network)): number {
+  const apart = network.isImage && !SAMPLERS[settings.sampler]!.findsSteps;
+  return apart ? settings.count : Math.ceil(settings.count / batch);
+}
+
+/** Draws what is asked for, all ranks together. */
+async function drawAll(
+  { config, built, params, own, settings, seeds, label, edit }: Drawing,
+  options: SampleOptions,
+  watched: Pick<SampleRunOptions, 'signal' | 'onStep'>,
+): Promise<Drawn & { told?: ToldImages; rows?: ToldRows; labels(i: number): number }> {
+  let told: ToldImages | undefined;
+  const labels = (i: number): number =>
+    label ?? told?.labels?.[i] ?? seeds[i]! % (built.network.classes ?? 1);
+  const source = options.seeds === undefined ? rng(options.seed) : stackedRng(options.seeds.map(rng));
+  if (built.network.image !== undefined) {
+    const only = own.network.classes === undefined ? undefined : label;
+    const first = { rng: source, label: labels, ...(watched.signal && { signal: watched.signal }) };
+    told = await toldImages(options, { config, built, numbers: seeds, only, first });
+  }
+  const rows = told && toldRows(config, told, source, options.conditionNoise ?? 0);
+  const steps = settings.steps ?? built.forward.schedule.steps ?? 0;
+  const every = options.every ?? Math.max(1, Math.round(steps / 50));
+  const drawn = await sampleRun({
+    ...watched,
+    built,
+    params,
+    settings,
+    rng: source,
+    image: rows?.image,
+    label: labels,
+    edit,
+    ...(options.gif !== undefined && { keep: (index: number) => index % every === 0 }),
+    ...(options.batch !== undefined && { batch: options.batch }),
+  });
+  return { ...drawn, ...(told && { told, rows: rows! }), labels };
+}
+
+/** What the other ranks do meanwhile. */
+export async function sampleOnRank(folder: string, options: SampleOptions): Promise<void> {
+  const drawing = await openDrawing(folder, options);
+  try {
+    await drawAll(drawing, options, {});
+  } finally {
+    drawing.dispose();
   }
 }
 

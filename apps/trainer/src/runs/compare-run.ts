@@ -3,6 +3,7 @@ import type { Built, RunConfig } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { type Params, rng, stackedRng } from '@diffusion-ts/tensor';
+import { ofAll } from '../shared.js';
 import { drawOf, type SampleRunOptions } from './sample-run.js';
 
 /** A sampler in so many steps; one that finds its own has none. */
@@ -43,7 +44,7 @@ const ADAPTIVE = 60;
 /**
  * The same noise through several samplers. What follows the probability flow is measured against one converged sample,
  * Heun's in many steps; what adds noise that is the same in any number of steps against its own in as many; and what draws
- * afresh in every step converges to no sample.
+ * afresh in every step converges to no sample. All ranks draw together.
  */
 export async function compareRun(options: CompareOptions): Promise<Cell[]> {
   const { built, params, settings, jobs, seeds, label, image, signal, onProgress } = options;
@@ -78,7 +79,8 @@ export async function compareRun(options: CompareOptions): Promise<Cell[]> {
     });
     before += workOf(job);
     const seconds = (performance.now() - begin) / 1000;
-    return { ...job, samples, seconds, evaluations: counted.rows() / seeds.length };
+    const rows = (await ofAll(counted.rows())).reduce((sum, own) => sum + own);
+    return { ...job, samples, seconds, evaluations: rows / seeds.length };
   };
 
   try {

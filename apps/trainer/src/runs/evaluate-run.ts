@@ -1,5 +1,5 @@
 import { type Batch, type Dataset, disposeBatch } from '@diffusion-ts/datasets';
-import { type BoundEstimate, estimateBound } from '@diffusion-ts/losses';
+import { type BoundEstimate, boundBits, boundEstimate } from '@diffusion-ts/losses';
 import {
   type Built,
   emptyCondition,
@@ -18,6 +18,7 @@ import { chooseRows, type Params, rng, whenAnswered } from '@diffusion-ts/tensor
 import * as tf from '@tensorflow/tfjs-core';
 import { Refusal } from '../errors.js';
 import type { Evaluation } from '../run/evaluation.js';
+import { ofAll, type Share, shareOf, together } from '../shared.js';
 import { partOf, withParts } from './parts.js';
 
 export interface EvaluateOptions {
@@ -41,22 +42,14 @@ export interface EvaluateOptions {
 /** All that is told of an evaluation but of which run and data it is. */
 export type Estimated = Omit<Evaluation, 'step' | 'split' | 'timesteps'>;
 
-/** The variational bound of weights on the first examples of a dataset. */
+/** The variational bound of weights on the first examples of a dataset, of which each rank evaluates its share. */
 export async function evaluateRun(options: EvaluateOptions): Promise<Estimated> {
   const { config, built, params, dataset, repeats = 1 } = options;
   checkData(options);
   const count = Math.min(options.limit, dataset.size);
   const reverse = built.process(params);
   try {
-    const estimates: BoundEstimate[] = [];
-    for (let k = 0; k < repeats; k++) estimates.push(await estimateOf(reverse, options, count, k));
-    const fixed: { name: string; bitsPerDim: number }[] = [];
-    if (isLearned(reverse)) {
-      for (const variance of [VARIANCES.fixedSmall, VARIANCES.fixedLarge]) {
-        const { bitsPerDim } = await estimateOf(withVariance(reverse, variance), options, count, 0);
-        fixed.push({ name: variance.name, bitsPerDim });
-      }
-    }
+    const { estimates, fixed } = await estimatesOf(reverse, options, count);
     return {
       ...told(reverse, meanOf(estimates), await nullBits(config.data, dataset, count), options),
       ...(repeats > 1 && {
@@ -70,23 +63,57 @@ export async function evaluateRun(options: EvaluateOptions): Promise<Estimated> 
   }
 }
 
-function estimateOf(
+/** What the other ranks do meanwhile. */
+export async function evaluateAlong(options: EvaluateOptions): Promise<void> {
+  const reverse = options.built.process(options.params);
+  try {
+    await estimatesOf(reverse, options, Math.min(options.limit, options.dataset.size));
+  } finally {
+    reverse.dispose();
+  }
+}
+
+/** What all ranks do: every repeat, and what a learned variance would cost if it were fixed. */
+async function estimatesOf(
+  reverse: ReverseProcess,
+  options: EvaluateOptions,
+  count: number,
+): Promise<{ estimates: BoundEstimate[]; fixed: { name: string; bitsPerDim: number }[] }> {
+  const estimates: BoundEstimate[] = [];
+  for (let k = 0; k < (options.repeats ?? 1); k++) {
+    estimates.push(await estimateOf(reverse, options, count, k));
+  }
+  const fixed: { name: string; bitsPerDim: number }[] = [];
+  if (isLearned(reverse)) {
+    for (const variance of [VARIANCES.fixedSmall, VARIANCES.fixedLarge]) {
+      const { bitsPerDim } = await estimateOf(withVariance(reverse, variance), options, count, 0);
+      fixed.push({ name: variance.name, bitsPerDim });
+    }
+  }
+  return { estimates, fixed };
+}
+
+async function estimateOf(
   reverse: ReverseProcess,
   { built, dataset, timesteps, seed, unconditional = false, signal, onImages }: EvaluateOptions,
   count: number,
   repeat: number,
 ): Promise<BoundEstimate> {
   const random = rng(seed).fork('evaluation');
-  return withParts(Math.min(partOf(built.network), count), (part) => {
-    const examples = inOrder(dataset, count, part);
-    return estimateBound(reverse, unconditional ? withoutClass(examples, built) : examples, {
+  const share = shareOf(count);
+  const evaluate = (part: number): ReturnType<typeof boundBits> => {
+    const examples = inOrder(dataset, share, part);
+    return boundBits(reverse, unconditional ? withoutClass(examples, built) : examples, {
       decoder: built.decoder,
       times: Math.min(timesteps, stepsToSum(built.forward)),
       rng: repeat === 0 ? random : random.fork(repeat),
+      first: share.first,
       ...(signal && { signal }),
-      ...(onImages && { onExamples: onImages }),
+      ...(onImages && { onExamples: (done) => onImages((done * count) / share.own) }),
     });
-  });
+  };
+  const bits = await together(() => withParts(Math.min(partOf(built.network), share.own), evaluate), signal);
+  return boundEstimate((await ofAll(bits)).flat());
 }
 
 function isLearned(reverse: ReverseProcess): reverse is GaussianReverseProcess {
@@ -225,11 +252,11 @@ export function checkData({
   }
 }
 
-/** The first examples in their order, a part at a time, which is freed when the next is asked for. */
-export async function* inOrder(dataset: Dataset, count: number, part: number): AsyncGenerator<Batch> {
-  for (let first = 0; first < count; first += part) {
+/** The examples of a share in their order, a part at a time, which is freed when the next is asked for. */
+export async function* inOrder(dataset: Dataset, { first, own }: Share, part: number): AsyncGenerator<Batch> {
+  for (let done = 0; done < own; done += part) {
     const batch = await dataset.batch(
-      Array.from({ length: Math.min(part, count - first) }, (_, i) => first + i),
+      Array.from({ length: Math.min(part, own - done) }, (_, i) => first + done + i),
     );
     try {
       yield batch;

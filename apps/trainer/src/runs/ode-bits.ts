@@ -1,8 +1,9 @@
-import { classesOf } from '@diffusion-ts/recipes';
+import { classesOf, type Network } from '@diffusion-ts/recipes';
 import type { GaussianReverseProcess } from '@diffusion-ts/reverse-process';
 import { dequantised, flowBitsPerDim, flowLikelihood, rademacher, unitVectors } from '@diffusion-ts/samplers';
 import { rng } from '@diffusion-ts/tensor';
 import { Refusal } from '../errors.js';
+import { ofAll, shareOf, together } from '../shared.js';
 import { checkData, type EvaluateOptions, inOrder, standardError, withoutClass } from './evaluate-run.js';
 import { partOf, withParts } from './parts.js';
 
@@ -21,8 +22,13 @@ export interface OdeBits {
 /** Of a step; what it costs is far below the standard error. */
 const TOLERANCE = 1e-3;
 
+/** How many examples go along the flow together at most: with the activations of a gradient. They share their steps. */
+export function odePartOf(network: Network): number {
+  return Math.ceil(partOf(network) / 4);
+}
+
 /**
- * The likelihood of the first examples of a dataset by the probability flow of weights.
+ * The likelihood of the first examples of a dataset by the probability flow of weights, of which each rank follows its share.
  * @throws Refusal where the data have no density, or stand for others.
  */
 export async function odeBits(options: Omit<EvaluateOptions, 'timesteps' | 'repeats'>): Promise<OdeBits> {
@@ -50,13 +56,13 @@ export async function odeBits(options: Omit<EvaluateOptions, 'timesteps' | 'repe
   // A clipped prediction has no divergence.
   const reverse = { ...(process as unknown as GaussianReverseProcess), clip: false };
   try {
-    // With the activations of a gradient.
-    const most = Math.min(Math.ceil(partOf(network) / 4), count);
-    const bits = await withParts(most, async (part) => {
+    const most = odePartOf(network);
+    const share = shareOf(count, most);
+    const follow = async (part: number): Promise<number[]> => {
       const found: number[] = [];
-      const examples = inOrder(dataset, count, part);
+      const examples = inOrder(dataset, share, part);
       for await (const { x0, condition } of unconditional ? withoutClass(examples, built) : examples) {
-        const rows = (name: string) => random.fork(name).rows(found.length);
+        const rows = (name: string) => random.fork(name).rows(share.first + found.length);
         const x = network.isImage ? dequantised(x0, rows('bins')) : x0;
         try {
           const nats = await flowLikelihood(reverse, x, {
@@ -71,10 +77,13 @@ export async function odeBits(options: Omit<EvaluateOptions, 'timesteps' | 'repe
         } finally {
           if (x !== x0) x.dispose();
         }
-        onImages?.(found.length);
+        onImages?.((found.length * count) / share.own);
       }
       return found;
-    });
+    };
+    const bits = (
+      await ofAll(await together(() => withParts(Math.min(most, share.own), follow), signal))
+    ).flat();
     const told = network.classes !== undefined && !unconditional;
     return {
       images: count,
