@@ -31,10 +31,18 @@ export function turn(name) {
   if (readSync(0, Buffer.alloc(1)) === 0) process.exit(1);
 }
 
-/** Prints the median time of `f` as one case, if it is wanted. `f` may be asynchronous. */
-export async function measure(name, f) {
+/**
+ * Prints the median time of `f` as one case, if it is wanted. `f` may be asynchronous; `others` are processes that compute
+ * with this one, and are halted until it is its turn.
+ */
+export async function measure(name, f, others = { halt() {}, go() {} }) {
   if (!wanted(name)) return;
-  turn(name);
+  const wait = () => {
+    others.halt();
+    turn(name);
+    others.go();
+  };
+  wait();
   // A second, and three runs, let the engine compile; short runs are repeated for a tenth of one.
   let count = 0;
   const start = now();
@@ -45,7 +53,7 @@ export async function measure(name, f) {
   const repeats = Math.ceil((100 * count) / (now() - start));
   const times = [];
   for (let run = 0; run < 9; run++) {
-    turn(name);
+    wait();
     const before = now();
     for (let i = 0; i < repeats; i++) await f();
     times.push((now() - before) / repeats);

@@ -23,11 +23,11 @@ export async function* runSystems(suite, systems, options) {
 }
 
 function start(suite, { name, command, script, threads }, options) {
-  const args = [new URL(`systems/${script}`, import.meta.url).pathname];
+  const [program, ...args] = [...command, new URL(`systems/${script}`, import.meta.url).pathname];
   if (options['cpu-time']) args.push('--cpu-time');
   if (options.only !== undefined) args.push('--only', options.only);
   const env = { ...process.env, OMP_NUM_THREADS: String(threads), BENCH_SYSTEM: name, BENCH_TURNS: '1' };
-  const child = spawn(command, args, { env, stdio: 'pipe' });
+  const child = spawn(program, args, { env, stdio: 'pipe' });
   let problem = '';
   child.stderr.on('data', (data) => {
     problem += data;

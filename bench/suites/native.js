@@ -1,7 +1,7 @@
 // backend-node beside PyTorch and onnxruntime-node, two threads each; and tfjs-node without our kernels.
 
-const node = process.execPath;
-const python = process.env.PYTHON ?? 'python3';
+const node = [process.execPath];
+const python = [process.env.PYTHON ?? 'python3'];
 
 export const systems = [
   { name: 'backend-node', command: node, script: 'tensorflow.js', threads: 2 },

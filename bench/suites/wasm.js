@@ -2,14 +2,14 @@
 
 import { convolutions, norms, otherConvolutions, products } from '../cases.js';
 
-const node = process.execPath;
+const node = [process.execPath];
 
 export const systems = [
   { name: 'backend-wasm', command: node, script: 'tfjs.js', threads: 1 },
   { name: 'tfjs-wasm', command: node, script: 'tfjs.js', threads: 1 },
   { name: 'onnxruntime-web', command: node, script: 'onnxruntime-web.js', threads: 1 },
   { name: 'jax-js', command: node, script: 'jax-js.js', threads: 1 },
-  { name: 'pytorch', command: process.env.PYTHON ?? 'python3', script: 'pytorch.py', threads: 1 },
+  { name: 'pytorch', command: [process.env.PYTHON ?? 'python3'], script: 'pytorch.py', threads: 1 },
 ];
 
 const ours = 'backend-wasm';
