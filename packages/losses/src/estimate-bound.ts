@@ -42,14 +42,18 @@ export interface EstimateBoundOptions<D extends Distribution = Gaussian> extends
   readonly onExamples?: (done: number) => void;
 }
 
-/** What is known of the bound on one example: numbers alone, which any wire carries. */
-export interface ExampleBits {
-  /** L_T of it, in bits per dimension. */
-  readonly prior: number;
-  /** The terms that were evaluated: the probability π_t with which each was, its bits, and the mean square of x̂_0 − x_0. */
-  readonly terms: readonly {
+/** What is known of the bound on some examples: numbers alone, which any wire carries. */
+export interface BoundBits {
+  /** Of each example, in bits per dimension: L_T; L_0; and Σ L_t/π_t over the terms that were evaluated, with L_T. */
+  readonly examples: readonly {
+    readonly prior: number;
+    readonly reconstruction: number;
+    readonly total: number;
+  }[];
+  /** Of each t that any was evaluated at: how many were, and the sums of their bits and of the mean squares of x̂_0 − x_0. */
+  readonly times: readonly {
     readonly t: number;
-    readonly probability: number;
+    readonly count: number;
     readonly bits: number;
     readonly squaredError: number;
   }[];
@@ -72,7 +76,7 @@ export async function estimateBound<D extends Distribution = Gaussian>(
   batches: BoundBatches,
   options: EstimateBoundOptions<D>,
 ): Promise<BoundEstimate> {
-  return boundEstimate(await boundBits(reverse, batches, options));
+  return boundEstimate([await boundBits(reverse, batches, options)]);
 }
 
 /** The examples of an estimate of the bound, in batches of any size, which remain the caller's. */
@@ -89,7 +93,7 @@ export type BoundBatches = AsyncIterable<{
  * @throws what `estimateBound` throws.
  * @example
  * const own = await boundBits(reverse, ownBatches(), { times: 10, rng: rng(0), first: 128 * rank });
- * const bound = boundEstimate((await gatherValues(communicator, own)).flat());
+ * const bound = boundEstimate(await gatherValues(communicator, own));
  */
 export async function boundBits<D extends Distribution = Gaussian>(
   reverse: ReverseProcess<D>,
@@ -105,7 +109,7 @@ export async function boundBits<D extends Distribution = Gaussian>(
     /** The number of the first example; default 0. */
     readonly first?: number;
   },
-): Promise<ExampleBits[]> {
+): Promise<BoundBits> {
   const { forward } = reverse;
   const steps = stepsOf(reverse);
   if (!Number.isInteger(times) || times < Math.min(2, steps)) {
@@ -114,7 +118,10 @@ export async function boundBits<D extends Distribution = Gaussian>(
     );
   }
   const probabilities = inclusion(forward.schedule, steps, times);
-  const examples: ExampleBits[] = [];
+  const examples: BoundBits['examples'][number][] = [];
+  const sums = new Float64Array(steps);
+  const squares = new Float64Array(steps);
+  const counts = new Uint32Array(steps);
 
   for await (const { x0, condition } of batches) {
     const done = examples.length;
@@ -126,66 +133,79 @@ export async function boundBits<D extends Distribution = Gaussian>(
       .doubles(rows);
     const chosen = Array.from(offsets, (u) => systematic(probabilities, u));
     const most = chosen.reduce((most, own) => Math.max(most, own.length), 0);
-    const terms = chosen.map((): ExampleBits['terms'][number][] => []);
     const prior = await readAndDispose(priorBits(forward, x0));
+    const totals = Float64Array.from(prior);
+    const reconstruction = new Float64Array(rows);
 
     for (let k = 0; k < most; k++) {
       signal?.throwIfAborted();
       await nextTask();
       // An example that has one time less than others (the sum of π_t rounds) is evaluated again and not counted.
-      const times = Float64Array.from(chosen, (own) => own[k] ?? 0);
+      const at = Float64Array.from(chosen, (own) => own[k] ?? 0);
       const noise = forward.noise(source, x0.shape);
       try {
-        const { bits, squaredError } = await readBoundTerm(reverse, x0, times, noise, decoder, condition);
+        const { bits, squaredError } = await readBoundTerm(reverse, x0, at, noise, decoder, condition);
         chosen.forEach((own, i) => {
           const t = own[k];
           if (t === undefined) return;
-          const probability = probabilities[t]!;
-          terms[i]!.push({ t, probability, bits: bits[i]!, squaredError: squaredError[i]! });
+          totals[i]! += bits[i]! / probabilities[t]!;
+          sums[t]! += bits[i]!;
+          squares[t]! += squaredError[i]!;
+          counts[t]! += 1;
+          if (t === 0) reconstruction[i] = bits[i]!;
         });
       } finally {
         noise.dispose();
       }
       onExamples?.(done + (rows * (k + 1)) / most);
     }
-    examples.push(...terms.map((terms, i) => ({ prior: prior[i]!, terms })));
+    totals.forEach((total, i) => {
+      examples.push({ prior: prior[i]!, reconstruction: reconstruction[i]!, total });
+    });
   }
-  return examples;
+  const evaluated = [...counts].flatMap((count, t) =>
+    count > 0 ? [{ t, count, bits: sums[t]!, squaredError: squares[t]! }] : [],
+  );
+  return { examples, times: evaluated };
 }
 
 /**
- * The estimate of the bound that examples make together, those of all ranks.
+ * The estimate of the bound that all examples make together, of which each part has some, in their order.
  * @example
- * const { bitsPerDim } = boundEstimate(await boundBits(reverse, batches(), { times: 10, rng: rng(0) }));
+ * const { bitsPerDim } = boundEstimate([await boundBits(reverse, batches(), { times: 10, rng: rng(0) })]);
  */
-export function boundEstimate(examples: readonly ExampleBits[]): BoundEstimate {
+export function boundEstimate(parts: readonly BoundBits[]): BoundEstimate {
+  const examples = parts.flatMap(({ examples }) => examples);
   const images = examples.length;
-  const meanOf = (bits: (example: ExampleBits) => number): number =>
+  const meanOf = (bits: (example: BoundBits['examples'][number]) => number): number =>
     examples.reduce((sum, example) => sum + bits(example), 0) / images;
-  const total = ({ prior, terms }: ExampleBits): number =>
-    terms.reduce((sum, { bits, probability }) => sum + bits / probability, prior);
-  const mean = meanOf(total);
+  const mean = meanOf(({ total }) => total);
   const prior = meanOf((example) => example.prior);
-  const reconstruction = meanOf(({ terms }) => terms.find(({ t }) => t === 0)?.bits ?? 0);
-  const squares = examples.reduce((sum, example) => sum + (total(example) - mean) ** 2, 0);
-  const byTime = new Map<number, ExampleBits['terms'][number][]>();
-  for (const term of examples.flatMap(({ terms }) => terms)) {
-    if (!byTime.has(term.t)) byTime.set(term.t, []);
-    byTime.get(term.t)!.push(term);
+  const reconstruction = meanOf((example) => example.reconstruction);
+  const variance = (meanOf(({ total }) => (total - mean) ** 2) * images) / Math.max(1, images - 1);
+  const byTime = new Map<number, BoundBits['times'][number]>();
+  for (const own of parts.flatMap(({ times }) => times)) {
+    const { count, bits, squaredError } = byTime.get(own.t) ?? { count: 0, bits: 0, squaredError: 0 };
+    byTime.set(own.t, {
+      t: own.t,
+      count: count + own.count,
+      bits: bits + own.bits,
+      squaredError: squaredError + own.squaredError,
+    });
   }
   return {
     images,
     bitsPerDim: mean,
-    standardError: Math.sqrt(squares / Math.max(1, images - 1) / images),
+    standardError: Math.sqrt(variance / images),
     prior,
     transitions: mean - prior - reconstruction,
     reconstruction,
-    terms: [...byTime]
-      .sort(([t], [other]) => t - other)
-      .map(([t, terms]) => ({
+    terms: [...byTime.values()]
+      .sort((a, b) => a.t - b.t)
+      .map(({ t, count, bits, squaredError }) => ({
         t,
-        bitsPerDim: terms.reduce((sum, { bits }) => sum + bits, 0) / terms.length,
-        x0Error: Math.sqrt(terms.reduce((sum, { squaredError }) => sum + squaredError, 0) / terms.length),
+        bitsPerDim: bits / count,
+        x0Error: Math.sqrt(squaredError / count),
       })),
   };
 }

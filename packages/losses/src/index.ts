@@ -11,11 +11,11 @@ export { type ElboLossOptions, elboLoss } from './elbo-loss.js';
 export { erfDecoder } from './erf-decoder.js';
 export {
   type BoundBatches,
+  type BoundBits,
   type BoundEstimate,
   boundBits,
   boundEstimate,
   type EstimateBoundOptions,
-  type ExampleBits,
   estimateBound,
 } from './estimate-bound.js';
 export {

@@ -113,7 +113,7 @@ async function estimateOf(
     });
   };
   const bits = await together(() => withParts(Math.min(partOf(built.network), share.own), evaluate), signal);
-  return boundEstimate((await ofAll(bits)).flat());
+  return boundEstimate(await ofAll(bits));
 }
 
 function isLearned(reverse: ReverseProcess): reverse is GaussianReverseProcess {
