@@ -28,14 +28,14 @@ async function lead(communicator, others) {
 if (process.env.OMPI_COMM_WORLD_RANK === undefined) {
   await threads(Number(process.env.OMP_NUM_THREADS), new URL('../rank.js', import.meta.url), {}, lead);
 } else {
-  const communicator = await mpi();
-  const [, ...others] = await gatherValues(communicator, process.pid);
-  const signal = (name) => () => {
-    for (const pid of others) process.kill(pid, name);
-  };
-  // MPI computes while it waits, which it must not while it is another system's turn.
-  await (communicator.rank === 0
-    ? lead(communicator, { halt: signal('SIGSTOP'), go: signal('SIGCONT') })
-    : follow(communicator));
-  await communicator.close();
+  await mpi(async (communicator) => {
+    const [, ...others] = await gatherValues(communicator, process.pid);
+    const signal = (name) => () => {
+      for (const pid of others) process.kill(pid, name);
+    };
+    // MPI computes while it waits, which it must not while it is another system's turn.
+    await (communicator.rank === 0
+      ? lead(communicator, { halt: signal('SIGSTOP'), go: signal('SIGCONT') })
+      : follow(communicator));
+  });
 }

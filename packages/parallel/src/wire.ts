@@ -35,8 +35,6 @@ export const hasLeft = (rank: number): string =>
 export type Words = readonly [question: number, layout: number, length: number];
 
 /** What may be asked, told by its place here. */
-export const QUESTIONS = ['sum', 'broadcast', 'gather', 'barrier', 'close'] as const;
+export const QUESTIONS = ['sum', 'broadcast', 'gather', 'barrier'] as const;
 /** One of them. */
 export type Question = (typeof QUESTIONS)[number];
-/** What a rank says that leaves, where others could not know otherwise. */
-export const CLOSE: number = QUESTIONS.indexOf('close');

@@ -7,13 +7,19 @@ import { serialize } from 'node:v8';
 import { mpi } from '../dist/node.js';
 import ask from './questions.js';
 
-const { folder, ...options } = JSON.parse(process.argv[2]);
-const communicator = await mpi();
+const { folder, patience, ...options } = JSON.parse(process.argv[2]);
+let place;
 try {
-  const said = await ask(communicator, options);
-  await communicator.close();
+  const said = await mpi(
+    async (communicator) => {
+      place = communicator.rank;
+      return ask(communicator, options);
+    },
+    { patience },
+  );
   process.stdout.write(`said ${serialize(said).toString('base64')}\n`);
 } catch (error) {
-  if (folder !== undefined) writeFileSync(join(folder, `rank-${communicator.rank}`), String(error));
-  throw error;
+  writeFileSync(join(folder, `rank-${place}`), String(error));
+  // Those that are told of another's failure end as if they had saved what they have.
+  if (!error.message.includes(' failed: ')) process.exit(3);
 }

@@ -28,6 +28,11 @@ export function digest(/** @type {ArrayLike<number>} */ values) {
   return [values.length, hash];
 }
 
+/** How many of many numbers are shown. */
+export const SOME = 100;
+
+const shown = (/** @type {number[]} */ values) => ({ digest: digest(values), some: values.slice(0, SOME) });
+
 /** @type {Record<string, (communicator: Communicator) => Promise<unknown>>} */
 const QUESTIONS = {
   async sum({ rank, sum }) {
@@ -45,10 +50,10 @@ const QUESTIONS = {
     return { shapes, values, own, left: tf.memory().numTensors - before };
   },
   async 'sum of a million'({ rank, sum }) {
-    return digest(taken((await sum({ x: numbers(rank, 1_000_003) })).x));
+    return shown(taken((await sum({ x: numbers(rank, 1_000_003) })).x));
   },
   async 'sum of one'({ rank, sum }) {
-    return taken((await sum({ x: numbers(rank, 1) })).x);
+    return shown(taken((await sum({ x: numbers(rank, 1) })).x));
   },
   async 'sum of infinities'({ rank, sum }) {
     return taken((await sum({ x: tf.tensor1d([rank === 0 ? NaN : 1, rank === 0 ? Infinity : 1]) })).x);
@@ -78,7 +83,7 @@ const QUESTIONS = {
   // Whatever the order in which tensors are read back, the questions are answered in the order in which they were asked.
   async 'many at once'({ rank, sum, gather, broadcast, barrier }) {
     const answers = await Promise.all([
-      sum({ x: numbers(rank, 300_000) }).then(({ x }) => digest(taken(x))),
+      sum({ x: numbers(rank, 300_000) }).then(({ x }) => shown(taken(x))),
       barrier(),
       gather(tf.tensor1d([rank])).then(taken),
       broadcast({ x: tf.tensor1d([rank + 9]) }).then(({ x }) => taken(x)),
@@ -139,6 +144,10 @@ const DISASTERS = {
     await barrier();
     if (rank === size - 1) throw new RangeError('the disk is full');
     await sum({ x: numbers(rank, 400_000) });
+  },
+  async 'the last never answers'({ rank, size, barrier }) {
+    if (rank === size - 1) await new Promise((resolve) => setTimeout(resolve, 1 << 30));
+    await barrier();
   },
   async 'the last leaves'({ rank, size, sum }) {
     if (rank < size - 1) await sum({ x: tf.scalar(1) });
