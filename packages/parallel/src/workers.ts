@@ -74,8 +74,12 @@ export function runRank<Data>(run: (communicator: Communicator, data: Data) => P
 /** The wire of rank 0, and what each of the others makes its own of. */
 function linked(others: readonly number[]) {
   const size = others.length + 1;
-  // Without `waitAsync` rank 0 could wait for shared memory only by blocking its thread.
-  if (globalThis.crossOriginIsolated && 'waitAsync' in Atomics) {
+  // Some engines isolate pages and have no shared memory; without `waitAsync` rank 0 could wait only by blocking its thread.
+  if (
+    globalThis.crossOriginIsolated &&
+    globalThis.SharedArrayBuffer !== undefined &&
+    'waitAsync' in Atomics
+  ) {
     const memory = sharedMemory(size);
     return { wire: sharedWire(memory, 0, yielding), links: others.map(() => memory) };
   }

@@ -376,6 +376,14 @@ describe('of three workers that send messages', () => {
   });
 });
 
+// As WebKitGTK does.
+test('workers send messages where an isolated page has no shared memory', async () => {
+  vi.stubGlobal('SharedArrayBuffer', undefined);
+  expect(await messageOf(runWorkers(2, { disaster: 'the last leaves' }, true))).toBe(
+    'rank 1 has left: it closed its communicator, or its function has returned',
+  );
+});
+
 test('workers are refused in one sentence where their number is none, or what they are given cannot be', async () => {
   for (const size of [0, 1.5, Number.NaN]) {
     const start = (): Worker => expect.fail('started');
