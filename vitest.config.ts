@@ -13,7 +13,10 @@ const projects = ['packages', 'apps']
   .map((root) => ({
     extends: true as const,
     root,
-    test: { name: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string }).name },
+    test: {
+      name: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string }).name,
+      setupFiles: existsSync(join(root, 'test', 'setup.ts')) ? ['test/setup.ts'] : [],
+    },
   }));
 
 export default defineConfig({

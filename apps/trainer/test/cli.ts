@@ -1,4 +1,3 @@
-import '../../../packages/parallel/test/plain-threads.js';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { physicalCores } from '../src/cores.js';
 import { workersToShare, workersToTrain } from '../src/workers.js';
+
+vi.unmock('../src/cores.js');
 
 /** A machine of so many processors, of which `allowed` may be used and each two neighbours are threads of a core. */
 const machine =

@@ -173,7 +173,6 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   const backend = await startBackend(options.backend);
   const drawing = await openDrawing(folder, options);
   const { config, built, settings, seeds, label } = drawing;
-  checkOut(drawing, options, each);
   const interrupt = interruptible(() => {});
   const bar = progress('sample', 0, settings.count);
   try {
@@ -216,23 +215,6 @@ async function sampleAction(folder: string, options: SampleOptions): Promise<voi
   }
 }
 
-/** That there can be such files of what is drawn. */
-function checkOut(
-  { config, built, settings }: Drawing,
-  { out, npz, seeds }: SampleOptions,
-  each: boolean,
-): void {
-  if (!each) {
-    checkEnding('--out', out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
-    checkCount(built.network, settings.count, seeds === undefined ? '--count' : '--seeds');
-  } else if (!built.network.isImage && !npz) {
-    throw new Refusal(
-      `--out is the folder ${out}: expected a file, since samples of this run are no images, or --npz with it.`,
-      { exitCode: 2 },
-    );
-  }
-}
-
 /** What a command line asks to be drawn, and all that is opened for it. */
 interface Drawing extends Pick<Opened, 'config' | 'built' | 'params'> {
   /** That of the run itself, which no classifier leads. */
@@ -255,6 +237,7 @@ async function openDrawing(folder: string, options: SampleOptions): Promise<Draw
       : await ledByClassifier(options.classifier, options.classifierScale ?? 1, { config, names, ...opened });
   const { built } = led;
   const settings = chosen(config.sampling, built.forward, options);
+  checkOut({ config, built, settings }, options);
   const label = options.class === undefined ? undefined : labelOf(options.class, built.network, led.names);
   checkTelling(options, config);
   const edit = await openEdit(options, { config, built, params, folder, settings, label });
@@ -273,6 +256,22 @@ async function openDrawing(folder: string, options: SampleOptions): Promise<Draw
       led.dispose();
     },
   };
+}
+
+/** That there can be such files of what is drawn. */
+function checkOut(
+  { config, built, settings }: Pick<Drawing, 'config' | 'built' | 'settings'>,
+  { out, npz, seeds }: SampleOptions,
+): void {
+  if (!isFolder(out)) {
+    checkEnding('--out', out, isPoints(config.data) ? ['.png', '.svg'] : ['.png']);
+    checkCount(built.network, settings.count, seeds === undefined ? '--count' : '--seeds');
+  } else if (!built.network.isImage && !npz) {
+    throw new Refusal(
+      `--out is the folder ${out}: expected a file, since samples of this run are no images, or --npz with it.`,
+      { exitCode: 2 },
+    );
+  }
 }
 
 /** How many parts the work has that are independent of each other; of points each worker would have too little to do. */

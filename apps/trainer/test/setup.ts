@@ -1,0 +1,5 @@
+import '../../../packages/parallel/test/plain-threads.js';
+import { vi } from 'vitest';
+
+// The same on every machine: as many workers as a test asks for.
+vi.mock('../src/cores.js', () => ({ physicalCores: () => 1 }));
