@@ -24,7 +24,7 @@ it('what a run on digits exports is a whole run of the command line, and comes b
   await digitsJobs['digits/open']({ batch: 4 }, VISITOR);
   const stopper = new AbortController();
   const report = () => stopper.abort();
-  await digitsJobs['digits/train']({ sampleEvery: 1000 }, { signal: stopper.signal, report });
+  await digitsJobs['digits/train']({ sampleEvery: 1000, workers: 1 }, { signal: stopper.signal, report });
   const { weights, config } = await digitsJobs['digits/export']({}, VISITOR);
   const complete = JSON.parse(config);
   expect(parseConfig(complete, 'config.json')).toEqual(complete);

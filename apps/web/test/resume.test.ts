@@ -71,7 +71,7 @@ function trainDigits({ 'digits/train': train }: typeof Digits.digitsJobs, until:
   const report = ({ step }: { readonly step: number }) => {
     if (step === until) stopper.abort();
   };
-  return train({ sampleEvery: 1000 }, { signal: stopper.signal, report });
+  return train({ sampleEvery: 1000, workers: 1 }, { signal: stopper.signal, report });
 }
 
 it('a run in the plane that is stored, and goes on in a later visit, ends as one that was never stopped', async () => {
@@ -159,7 +159,7 @@ it('starting over with digits waits for the training and for what is being writt
   await digitsJobs['digits/open']({ batch: 4 }, VISITOR);
   const write = disk.holdWrites();
   // Nobody stops it but the reset.
-  const training = digitsJobs['digits/train']({ sampleEvery: 1 }, VISITOR);
+  const training = digitsJobs['digits/train']({ sampleEvery: 1, workers: 1 }, VISITOR);
   await write.begun;
   const resetting = digitsJobs['digits/reset']({ batch: 8 }, VISITOR);
   write.release();

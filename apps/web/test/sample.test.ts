@@ -1,5 +1,6 @@
 import { useWasm } from '@diffusion-ts/backend-wasm';
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
+import { single } from '@diffusion-ts/parallel';
 import {
   fixedLarge,
   flowPrediction,
@@ -41,7 +42,7 @@ async function drawn(
   const frames: SampleFrame[] = [];
   const client = { signal: new AbortController().signal, report: (frame: SampleFrame) => frames.push(frame) };
   const all = { sampler: 'ddim', steps: 12, count: COUNT, seed: 5, ...request };
-  return { ...(await draw(by, SHAPE, all, client)), frames };
+  return { ...(await draw(by, SHAPE, all, single(), client)), frames };
 }
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, message: string): void {

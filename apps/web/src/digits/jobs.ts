@@ -1,7 +1,6 @@
 import { paramsToSafetensors } from '@diffusion-ts/checkpoints';
-import { batches, type Dataset, fromIdx } from '@diffusion-ts/datasets';
-import { latent } from '@diffusion-ts/forward-process';
-import { diffusionOf, fitModel, samplerOf, samplingProcess, trainingOf } from '@diffusion-ts/recipes';
+import { single } from '@diffusion-ts/parallel';
+import { diffusionOf, fitModel } from '@diffusion-ts/recipes';
 import {
   checkParams,
   countParams,
@@ -11,26 +10,27 @@ import {
   type Params,
   rng,
 } from '@diffusion-ts/tensor';
-import { disposeState, initialState, type Quartiles, type TrainState, train } from '@diffusion-ts/training';
+import { disposeState, initialState, type TrainState } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
 import { type ImageModel, readImageModel } from '../files/image-model.js';
 import { type Handlers, type Job, stoppedBy } from '../lab/protocol.js';
-import { fetchBytes, gunzip } from '../lab/site.js';
+import { stopHelpers, together } from '../lab/ranks.js';
 import { readStateFile, stateToFile } from '../lab/state-file.js';
 import { ELSEWHERE, forgetFiles, keepFile, own, setAside, storedFiles } from '../lab/storage.js';
 import { DIGITS } from './config.js';
+import { loadDigits } from './data.js';
+import { ranksFor } from './ranks-for.js';
+import {
+  type DigitsLoss,
+  type DigitsRun,
+  type DigitsStep,
+  drawDigits,
+  giveState,
+  shareOf,
+  trainDigits,
+} from './train.js';
 
-/** Few, since training waits for the pictures. */
-const SAMPLE_STEPS = 12;
 const FILE = 'digits.safetensors';
-
-/** The loss of a step: of all images, and of those in each quarter of the schedule. */
-export interface DigitsLoss {
-  readonly step: number;
-  readonly loss: number;
-  /** Null or undefined where the step had no image of that quarter. */
-  readonly quartiles: Quartiles | readonly (number | null)[];
-}
 
 export interface DigitsStatus {
   readonly step: number;
@@ -49,9 +49,7 @@ export interface DigitsStatus {
   readonly notice?: string;
 }
 
-export interface DigitsProgress extends DigitsLoss {
-  readonly imagesPerSecond: number;
-  readonly samples?: Float32Array;
+export interface DigitsProgress extends DigitsStep {
   /** Why the run is not being stored, where it is not. */
   readonly notStored?: string;
 }
@@ -62,15 +60,14 @@ export interface DigitsJobs {
    * anew, and taken over once that tab is closed.
    */
   'digits/open': Job<{ batch: number }, string, DigitsStatus>;
-  'digits/train': Job<{ sampleEvery: number }, DigitsProgress, DigitsStatus>;
+  'digits/train': Job<{ sampleEvery: number; workers: number }, DigitsProgress, DigitsStatus>;
   'digits/reset': Job<{ batch: number }, never, DigitsStatus>;
   'digits/export': Job<Record<string, never>, never, { weights: Uint8Array; config: string }>;
   /** Goes on from weights that somebody brings. */
   'digits/import': Job<{ bytes: Uint8Array; config: unknown; batch: number }, never, DigitsStatus>;
 }
 
-interface Session extends Omit<ImageModel, 'params'> {
-  readonly dataset: Dataset;
+interface Session extends DigitsRun {
   state: TrainState;
   batch: number;
   history: DigitsLoss[];
@@ -107,7 +104,8 @@ export const digitsJobs: Handlers<DigitsJobs> = {
     inTurn(async () => {
       let notice: string | undefined;
       if (session === undefined || session.elsewhere) {
-        const dataset = session?.dataset ?? (await data(report));
+        if (session === undefined) report('Loading ten thousand digits');
+        const dataset = session?.dataset ?? (await loadDigits());
         const { parseConfig } = await import('@diffusion-ts/recipes/config');
         const preset = parseConfig(DIGITS, 'The run');
         const config = { ...preset, model: fitModel(preset, dataset) };
@@ -122,45 +120,30 @@ export const digitsJobs: Handlers<DigitsJobs> = {
         session = { dataset, config, ...built, ...run, elsewhere };
       }
       if (session.state.step === 0) session.batch = batch;
-      return status(session, await drawn(), notice);
+      return status(session, await drawDigits(single(), session), notice);
     }),
 
-  'digits/train': ({ sampleEvery }, { signal, report }) =>
+  'digits/train': ({ sampleEvery, workers }, { signal, report }) =>
     inTurn(async () => {
-      const { dataset, config, network, forward, state, batch, history } = mine();
+      const run = mine();
       stopper = stoppedBy(signal);
-      const { steps, seed } = config.training;
-      const startedAt = { time: performance.now(), step: state.step };
-      const { dispose, ...options } = trainingOf(config, network, forward, rng(seed).fork('train'));
-      const records = train({
-        ...options,
-        state,
-        batches: (start) => batches(dataset, { size: batch, seed, start }),
-        steps,
-        signal: stopper.signal,
+      const plan = { sampleEvery, signal: stopper.signal };
+      const size = ranksFor(run.batch, workers);
+      const work = together(size, 'digits', shareOf(run, sampleEvery), async (communicator) => {
+        await giveState(communicator, run.state);
+        return finish(trainDigits(communicator, run, plan), async (taken) => {
+          const { step, loss, quartiles } = taken;
+          run.history.push({ step, loss, quartiles });
+          const notStored = taken.samples && (await save(run));
+          report({ ...taken, ...(notStored !== undefined && { notStored }) });
+        });
       });
-      let away = 0;
-      try {
-        for await (const { step, loss, lossByQuartile } of records) {
-          const now = performance.now();
-          const seconds = (now - startedAt.time - away) / 1000;
-          const taken = { step, loss, quartiles: lossByQuartile };
-          history.push(taken);
-          const progress = { ...taken, imagesPerSecond: (batch * (step - startedAt.step)) / seconds };
-          if (step % sampleEvery !== 0) {
-            report(progress);
-            continue;
-          }
-          const notStored = await save(opened());
-          const samples = await drawn();
-          report({ ...progress, ...(samples && { samples }), ...(notStored !== undefined && { notStored }) });
-          away += performance.now() - now;
-        }
-      } finally {
-        dispose();
-      }
-      const notStored = await save(opened());
-      return status(opened(), await drawn(), notStored);
+      // Also where it failed: the run is whole, and goes on from there.
+      const notStored = await work.then(
+        () => save(run),
+        () => save(run),
+      );
+      return status(run, await work, notStored);
     }),
 
   'digits/reset'({ batch }) {
@@ -168,6 +151,7 @@ export const digitsJobs: Handlers<DigitsJobs> = {
     return inTurn(async () => {
       const current = mine();
       await forgetFiles([FILE]).catch(() => {});
+      stopHelpers();
       replace(current, fresh(current), batch);
       return status(current);
     });
@@ -207,21 +191,10 @@ export const digitsJobs: Handlers<DigitsJobs> = {
       replace(current, initialState(params), batch);
       current.state.ema = copied(params);
       const notStored = await save(current);
-      return status(current, await drawn(), notStored);
+      return status(current, await drawDigits(single(), current), notStored);
     });
   },
 };
-
-async function data(report: (doing: string) => void): Promise<Dataset> {
-  report('Loading ten thousand digits');
-  const [images, labels] = await Promise.all(
-    ['data/images.bin', 'data/labels.bin'].map(async (name) => ({
-      name,
-      bytes: await gunzip(await fetchBytes(name)),
-    })),
-  );
-  return fromIdx({ images: images!, labels: labels! });
-}
 
 function opened(): Session {
   if (session === undefined) throw new RangeError('The digits are not loaded yet.');
@@ -288,26 +261,4 @@ function status(
     ...(samples && { samples }),
     ...(notice !== undefined && { notice }),
   };
-}
-
-/** The digits 0 to 9 as the network draws them now, always from the same noise. */
-async function drawn(): Promise<Float32Array | undefined> {
-  const trained = trainedDigits();
-  if (trained === undefined) return undefined;
-  const { network, params, forward, config } = trained;
-  const { process, sampling } = config;
-  const reverse = samplingProcess(network, params, forward, process, sampling.guidance);
-  const sampler = samplerOf({ ...sampling, steps: SAMPLE_STEPS }, forward);
-  const random = rng(3);
-  const label = tf.tensor1d([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 'int32');
-  const xT = latent(forward, random, [label.size, ...network.shape]);
-  try {
-    const x0 = await finish(sampler(reverse, xT, { rng: random, condition: { label } }));
-    const images = await x0.data<'float32'>();
-    x0.dispose();
-    return images;
-  } finally {
-    tf.dispose([xT, label]);
-    reverse.dispose();
-  }
 }

@@ -1,10 +1,13 @@
 // The run on digits, kept while the visitor moves between the pages; the worker stores it for later visits.
 
+import { untrack } from 'svelte';
 import { run as runJob } from '../lab/client.svelte.js';
+import { workers } from '../lab/workers.svelte.js';
 import { announce } from '../ui/announce.svelte.js';
 import { whileAtWork } from '../ui/at-work.svelte.js';
 import { DIGITS } from './config.js';
-import type { DigitsLoss, DigitsProgress, DigitsStatus } from './jobs.js';
+import type { DigitsProgress, DigitsStatus } from './jobs.js';
+import type { DigitsLoss } from './train.js';
 
 const SAMPLE_EVERY = 25;
 /** How much of the average a step leaves, once there have been enough of them. */
@@ -71,6 +74,16 @@ export function replaceDigits(status: DigitsStatus): void {
   take(status);
 }
 
+// What is being trained goes on with as many workers as are chosen now.
+$effect.root(() => {
+  $effect(() => {
+    workers();
+    untrack(() => {
+      if (digits.training) void pauseDigits().then(trainDigits);
+    });
+  });
+});
+
 export function trainDigits(): Promise<void> {
   if (!digits.training) ended = whileAtWork(WORK, train);
   return ended;
@@ -84,7 +97,7 @@ async function train(): Promise<void> {
     take(
       await runJob(
         'digits/train',
-        { sampleEvery: SAMPLE_EVERY },
+        { sampleEvery: SAMPLE_EVERY, workers: workers() },
         { onProgress: report, signal: stopper.signal },
       ),
     );

@@ -3,12 +3,17 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.w
 import * as tf from '@tensorflow/tfjs-core';
 import type { Handlers, Job } from './protocol.js';
 
+/** More cores than this are seldom equals, and each worker takes memory. */
+const MOST = 8;
+
 export type BackendName = 'wasm' | 'webgpu';
 
 export interface BackendInfo {
   readonly name: BackendName;
   /** Whether this browser has WebGPU, so that the switch makes sense. */
   readonly webgpu: boolean;
+  /** How many workers it may compute on, this one among them. */
+  readonly workers: number;
   /** What the self-test found, where there was one. */
   readonly note?: string;
 }
@@ -54,16 +59,22 @@ export const backendJobs: Handlers<BackendJobs> = {
     const webgpu = await hasWebgpu();
     if (use === 'wasm' || !webgpu) {
       await tf.setBackend('wasm');
-      return { name: 'wasm', webgpu };
+      return { name: 'wasm', webgpu, workers: mostWorkers() };
     }
     report('Loading WebGPU');
     await import('@tensorflow/tfjs-backend-webgpu');
     report('Comparing WebGPU with WebAssembly');
     const { adopt } = await import('./self-test.js');
     const { adopted, note } = await adopt('webgpu', 'wasm');
-    return { name: adopted ? 'webgpu' : 'wasm', webgpu, note };
+    // A graphics card is one.
+    return { name: adopted ? 'webgpu' : 'wasm', webgpu, workers: adopted ? 1 : mostWorkers(), note };
   },
 };
+
+/** As many as this device has cores for; alone where a worker starts no other (Safari before 15.5). */
+function mostWorkers(): number {
+  return typeof Worker === 'undefined' ? 1 : Math.min(MOST, navigator.hardwareConcurrency || 1);
+}
 
 /** A browser may know WebGPU and have no adapter for it: no graphics card, or none that it trusts. */
 async function hasWebgpu(): Promise<boolean> {

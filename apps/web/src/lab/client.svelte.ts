@@ -66,11 +66,6 @@ export function run<K extends JobName>(
   });
 }
 
-/** Whether an error only says that somebody stopped the job. */
-export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
-
 export const backend = $state<{ info: BackendInfo | undefined; doing: string; failure: string }>({
   info: undefined,
   doing: 'Starting',

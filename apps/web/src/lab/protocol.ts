@@ -33,6 +33,11 @@ export function stoppedBy(signal: AbortSignal): AbortController {
   return stopper;
 }
 
+/** Whether an error only says that somebody stopped the job. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
 /** How the worker does a job. */
 export type Handler<J extends Job> = (args: J['args'], client: Client<J['progress']>) => Promise<J['result']>;
 

@@ -1,8 +1,9 @@
-// The one worker: everything heavy happens here, and the page never waits for it.
+// What the page's worker is: everything heavy happens here, and the page never waits for it. It starts others to help.
 
 import { forwardJobs } from '../forward/jobs.js';
 import { backendJobs, start } from './backend.js';
 import type { FromWorker, Handler, Handlers, Job, JobName, Jobs, ToWorker } from './protocol.js';
+import { HELPER } from './shares.js';
 
 /** The worker's half of each page, loaded when it is first asked for; the first page's is there. */
 const HALVES: Readonly<Record<string, () => Promise<Partial<Handlers<Jobs>>>>> = {
@@ -27,23 +28,11 @@ interface Running {
 
 const running = new Map<number, Running>();
 /** Settles when the backend is there: jobs wait for it, also while another one is being compared. */
-let ready = start();
+let ready: Promise<void>;
 
 function post(message: FromWorker): void {
   self.postMessage(message);
 }
-
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if ('cancel' in data) running.get(data.id)?.controller.abort();
-  else {
-    // No job sees its backend change under it.
-    const before = data.job === 'backend' ? stopAll() : ready;
-    const controller = new AbortController();
-    const ended = run(data, controller, before);
-    running.set(data.id, { controller, ended });
-    if (data.job === 'backend') ready = ended;
-  }
-};
 
 async function stopAll(): Promise<void> {
   const others = [...running.values()];
@@ -68,3 +57,22 @@ async function run(
     running.delete(id);
   }
 }
+
+/** Does what the page asks for. */
+function serve(): void {
+  ready = start();
+  self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+    if ('cancel' in data) running.get(data.id)?.controller.abort();
+    else {
+      // No job sees its backend change under it.
+      const before = data.job === 'backend' ? stopAll() : ready;
+      const controller = new AbortController();
+      const ended = run(data, controller, before);
+      running.set(data.id, { controller, ended });
+      if (data.job === 'backend') ready = ended;
+    }
+  };
+}
+
+if (location.hash === HELPER) void import('./rank.js');
+else serve();

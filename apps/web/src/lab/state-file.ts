@@ -11,7 +11,7 @@ import {
 } from '@diffusion-ts/checkpoints';
 import type { Network } from '@diffusion-ts/recipes';
 import { checkParams, disposeParams, type Params } from '@diffusion-ts/tensor';
-import { progressOf, restoreState, type TrainState } from '@diffusion-ts/training';
+import { progressOf, restoreState, type TrainState, type TrainTrees } from '@diffusion-ts/training';
 
 /** What is known of the parameters of a network before there are any. */
 type Known = Pick<Network, 'shapes' | 'layouts'>;
@@ -22,16 +22,10 @@ export async function stateToFile(
   { layouts }: Pick<Known, 'layouts'>,
   notes: unknown,
 ): Promise<Uint8Array> {
-  const { params, ema, slots } = state;
-  const trees: Readonly<Record<string, Params>> = { params, ...(ema && { ema }), ...slots };
-  const names = Object.keys(trees);
-  return paramsToSafetensors(
-    together(names, (name) => trees[name]!),
-    {
-      layouts: together(names, () => layouts),
-      metadata: { progress: JSON.stringify(progressOf(state)), notes: JSON.stringify(notes) },
-    },
-  );
+  return paramsToSafetensors(treeOf(state), {
+    layouts: together(Object.keys(treesOf(state)), () => layouts),
+    metadata: { progress: JSON.stringify(progressOf(state)), notes: JSON.stringify(notes) },
+  });
 }
 
 /** A run in a file, before it is known which network it is of. */
@@ -47,7 +41,7 @@ export function readStateFile(bytes: Uint8Array): StateFile {
   const { progress, notes } = metadata;
   if (progress === undefined || notes === undefined)
     throw new CheckpointError('the file does not say where the run stands');
-  const names = [...new Set(Object.keys(tensors).map((name) => name.slice(0, name.indexOf('/'))))];
+  const names = treesIn(tensors);
   return {
     notes: JSON.parse(notes),
     state({ shapes, layouts }) {
@@ -56,16 +50,39 @@ export function readStateFile(bytes: Uint8Array): StateFile {
         together(names, () => layouts),
       );
       try {
-        const trees = Object.fromEntries(names.map((name) => [name, unprefixed(all, `${name}/`)]));
-        const { params = {}, ema, ...slots } = trees;
-        checkParams('the weights', params, shapes);
-        return restoreState({ params, ...(ema && { ema }), slots }, JSON.parse(progress));
+        checkParams('the weights', unprefixed(all, 'params/'), shapes);
+        return stateOf(all, JSON.parse(progress));
       } catch (error) {
         disposeParams(all);
         throw error;
       }
     },
   };
+}
+
+/** All tensors of a state in one tree: `params/…`, `ema/…`, and those of the optimizer. */
+export function treeOf(state: TrainTrees): Params {
+  const trees = treesOf(state);
+  return together(Object.keys(trees), (name) => trees[name]!);
+}
+
+/**
+ * The state whose tensors these are, which it takes over.
+ * @throws RangeError if they are none of a state, or the progress is none.
+ */
+export function stateOf(tree: Params, progress: unknown): TrainState {
+  const trees = Object.fromEntries(treesIn(tree).map((name) => [name, unprefixed(tree, `${name}/`)]));
+  const { params = {}, ema, ...slots } = trees;
+  return restoreState({ params, ...(ema && { ema }), slots }, progress);
+}
+
+function treesOf({ params, ema, slots }: TrainTrees): Readonly<Record<string, Params>> {
+  return { params, ...(ema && { ema }), ...slots };
+}
+
+/** The names of the trees that these are the tensors of. */
+function treesIn(tensors: Readonly<Record<string, unknown>>): string[] {
+  return [...new Set(Object.keys(tensors).map((name) => name.slice(0, name.indexOf('/'))))];
 }
 
 /** The entries of several trees, each under the name of its tree. */

@@ -1,4 +1,5 @@
 import { latent } from '@diffusion-ts/forward-process';
+import type { Communicator } from '@diffusion-ts/parallel';
 import { timesOf } from '@diffusion-ts/recipes';
 import type { ReverseProcess } from '@diffusion-ts/reverse-process';
 import { inpainted, SAMPLERS, sdedit } from '@diffusion-ts/samplers';
@@ -6,6 +7,10 @@ import { type NoiseSchedule, startingAt, type Times } from '@diffusion-ts/schedu
 import { finish, type Rng, rng } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Client } from '../lab/protocol.js';
+import { gathered, ownRows, type Rows, sharedSignal } from '../lab/shared.js';
+
+/** Those of a list can be told to another rank. */
+export type Numbers = Float32Array | number[];
 
 export interface SampleRequest {
   readonly sampler: string;
@@ -15,9 +20,9 @@ export interface SampleRequest {
   readonly labels?: readonly number[];
   readonly seed: number;
   /** Where to start, if not from noise: x_t itself, or x_0 to be noised up to t. One image, or one for each. */
-  readonly start?: { readonly at: 'xt' | 'x0'; readonly t: number; readonly values: Float32Array };
+  readonly start?: { readonly at: 'xt' | 'x0'; readonly t: number; readonly values: Numbers };
   /** What stays of one image: the pixels where `mask` is 1. */
-  readonly known?: { readonly image: Float32Array; readonly mask: Float32Array };
+  readonly known?: { readonly image: Numbers; readonly mask: Numbers };
 }
 
 /** x_t and the x_0 that the network sees in it, for all images, in [−1, 1]. */
@@ -36,12 +41,16 @@ export interface Drawn {
   readonly evaluations: number;
 }
 
-/** Draws images of a shape with a process, showing each step. */
+/**
+ * Draws images of a shape with a process, showing each step. Each rank draws some of them, the same ones whatever their
+ * number, and is shown all.
+ */
 export async function draw(
   process: ReverseProcess,
   shape: readonly number[],
   request: SampleRequest,
-  { signal, report }: Client<SampleFrame>,
+  communicator: Communicator,
+  client: Client<SampleFrame>,
 ): Promise<Drawn> {
   const named = SAMPLERS[request.sampler];
   if (named === undefined) throw new RangeError(`There is no sampler "${request.sampler}".`);
@@ -61,9 +70,11 @@ export async function draw(
       return wise.evaluate(...asked);
     },
   };
-  const random = rng(request.seed);
-  const label = request.labels && tf.tensor1d([...request.labels], 'int32');
-  const start = startOf(process, shape, request, random.fork('xT'));
+  const own = ownRows(communicator, request.count);
+  const random = rng(request.seed).rows(own.first);
+  const label = request.labels && tf.tensor1d(request.labels.slice(own.first, own.end), 'int32');
+  const start = startOf(process, shape, request, own, random.fork('xT'));
+  const { signal, agree } = sharedSignal(communicator, client.signal);
   try {
     const walk = sampler(counted, start, {
       rng: random.fork('walk'),
@@ -71,11 +82,11 @@ export async function draw(
       ...(label && { condition: { label } }),
     });
     const end = await finish(walk, async ({ from, x, x0, index, total = index + 1 }) => {
-      const [xt, seen] = await Promise.all([x.data<'float32'>(), x0.data<'float32'>()]);
-      report({ t: from.t, xt, x0: seen, index, total, evaluations });
+      const [xt, seen] = await Promise.all([gathered(communicator, x), gathered(communicator, x0)]);
+      client.report({ t: from.t, xt, x0: seen, index, total, evaluations });
+      await agree();
     });
-    const images = await end.data<'float32'>();
-    end.dispose();
+    const images = await gathered(communicator, end).finally(() => end.dispose());
     return { images, evaluations };
   } finally {
     tf.dispose([start, label ?? [], known ?? {}]);
@@ -89,17 +100,17 @@ function timesOfRequest({ sampler, steps, start }: SampleRequest, schedule: Nois
   return start === undefined ? times : startingAt(start.t, times);
 }
 
-/** What the sampler is given: x_T, x_t or the images that it starts from. */
+/** What the sampler is given of this rank's images: x_T, x_t or the images that it starts from. */
 function startOf(
   { forward }: ReverseProcess,
   shape: readonly number[],
-  { start, count }: SampleRequest,
+  { start }: SampleRequest,
+  { first, end }: Rows,
   random: Rng,
 ): tf.Tensor {
-  const all = [count, ...shape];
-  if (start === undefined) return latent(forward, random, all);
-  return tf.tidy(() => {
-    const one = start.values.length === tf.util.sizeFromShape([...shape]);
-    return one ? tf.broadcastTo(tf.tensor(start.values, [1, ...shape]), all) : tf.tensor(start.values, all);
-  });
+  const own = [end - first, ...shape];
+  if (start === undefined) return latent(forward, random, own);
+  const each = tf.util.sizeFromShape([...shape]);
+  if (start.values.length > each) return tf.tensor(start.values.slice(first * each, end * each), own);
+  return tf.tidy(() => tf.broadcastTo(tf.tensor(start.values, [1, ...shape]), own));
 }

@@ -1,13 +1,14 @@
-import { samplingProcess } from '@diffusion-ts/recipes';
 import { SAMPLERS } from '@diffusion-ts/samplers';
 import { countParams, disposeParams, mapParams } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { trainedDigits } from '../digits/jobs.js';
 import { type ImageModel, readImageModel } from '../files/image-model.js';
 import type { Handlers, Job } from '../lab/protocol.js';
+import { areHelpersAt, together } from '../lab/ranks.js';
 import { fetchBytes } from '../lab/site.js';
 import type { ImageShape } from '../ui/image-canvas.js';
-import { type Drawn, draw, type SampleFrame, type SampleRequest } from './draw.js';
+import type { Drawn, SampleFrame } from './draw.js';
+import { drawModel, type GuidedRequest, shareOf } from './draw-model.js';
 
 /** A sampler of the package, as the page shows it. */
 export interface SamplerInfo {
@@ -36,14 +37,9 @@ export type ModelSource =
   | { readonly from: 'digits' }
   | { readonly from: 'file'; readonly bytes: Uint8Array; readonly config: unknown };
 
-export interface GuidedRequest extends SampleRequest {
-  /** Counts where the model learned without classes too. */
-  readonly guidance: number;
-}
-
 export interface SampleJobs {
   'sample/open': Job<ModelSource, never, OpenedModel>;
-  'sample/run': Job<GuidedRequest, SampleFrame, Drawn>;
+  'sample/run': Job<GuidedRequest & { readonly workers: number }, SampleFrame, Drawn>;
 }
 
 let model: ImageModel | undefined;
@@ -73,16 +69,14 @@ export const sampleJobs: Handlers<SampleJobs> = {
     };
   },
 
-  async 'sample/run'({ guidance, ...request }, client) {
+  async 'sample/run'({ workers, ...request }, client) {
     if (model === undefined) throw new RangeError('No model is loaded yet.');
-    const { network, params, forward, config } = model;
-    const scale = network.nullLabel === undefined ? 0 : guidance;
-    const process = samplingProcess(network, params, forward, config.process, scale);
-    try {
-      return await draw(process, network.shape, request, client);
-    } finally {
-      process.dispose();
-    }
+    const opened = model;
+    // What takes a moment does not wait for what takes minutes.
+    const size = areHelpersAt('digits') ? 1 : Math.min(workers, request.count);
+    return together(size, 'sample', shareOf(opened, request), (communicator) =>
+      drawModel(communicator, opened, request, client, opened.params),
+    );
   },
 };
 

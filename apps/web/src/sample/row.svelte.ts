@@ -1,6 +1,9 @@
-import { isAbort, run as runJob } from '../lab/client.svelte.js';
+import { run as runJob } from '../lab/client.svelte.js';
+import { isAbort } from '../lab/protocol.js';
+import { workers } from '../lab/workers.svelte.js';
 import type { SampleFrame } from './draw.js';
-import type { GuidedRequest, SamplerInfo } from './jobs.js';
+import type { GuidedRequest } from './draw-model.js';
+import type { SamplerInfo } from './jobs.js';
 
 /** One sampler at work: what it has drawn, step by step. */
 export class SamplerRow {
@@ -39,6 +42,7 @@ export class SamplerRow {
         {
           ...request,
           sampler: this.sampler.name,
+          workers: workers(),
           steps: frame === undefined ? this.steps : frame.total - frame.index,
           ...(frame && { start: { at: 'xt' as const, t: frame.t, values: frame.xt } }),
         },

@@ -1,0 +1,17 @@
+// What the helpers can be asked to do their share of.
+
+import type { DigitsShare } from '../digits/train.js';
+import type { SampleShare } from '../sample/draw-model.js';
+
+export interface Shares {
+  digits: DigitsShare;
+  sample: SampleShare;
+}
+
+/** What the first rank says before a job. */
+export type Asked = {
+  readonly [Name in keyof Shares]: { readonly share: Name; readonly told: Shares[Name] };
+}[keyof Shares];
+
+/** With this at the end of its address, the lab's worker is one that helps: so all its files are there already. */
+export const HELPER = '#helper';
