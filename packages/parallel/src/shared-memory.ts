@@ -140,7 +140,20 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
       return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
     },
     async sum(buffer) {
-      await show(buffer, buffer.length, (shown, start, end) => addUp(shown, buffer.subarray(start, end)));
+      for (let start = 0; start < buffer.length; start += PIECE) {
+        const piece = buffer.subarray(start, start + PIECE);
+        pieces[rank]![side].set(piece);
+        const shown = await meet();
+        // Each rank adds up its part of the piece, and shows that.
+        const part = (numbers: Float32Array, r: number): Float32Array =>
+          numbers.subarray((r * piece.length) / size, ((r + 1) * piece.length) / size);
+        addUp(
+          pieces.map((sides) => part(sides[shown], rank)),
+          part(pieces[rank]![side], rank),
+        );
+        const summed = await meet();
+        for (const [r, sides] of pieces.entries()) part(piece, r).set(part(sides[summed], r));
+      }
       return buffer;
     },
     async broadcast(buffer) {
