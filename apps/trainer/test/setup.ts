@@ -1,4 +1,4 @@
-import '../../../packages/parallel/test/plain-threads.js';
+import '@diffusion-ts/testing/plain-threads';
 import { vi } from 'vitest';
 
 // The same on every machine: as many workers as a test asks for.

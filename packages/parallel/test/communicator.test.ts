@@ -1,4 +1,4 @@
-import './plain-threads.js';
+import '@diffusion-ts/testing/plain-threads';
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

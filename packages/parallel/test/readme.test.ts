@@ -1,4 +1,4 @@
-import './plain-threads.js';
+import '@diffusion-ts/testing/plain-threads';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expectReadmeRuns } from '@diffusion-ts/testing';
 import { it } from 'vitest';

@@ -1,4 +1,4 @@
-import './plain-threads.js';
+import '@diffusion-ts/testing/plain-threads';
 import { expectAllClose } from '@diffusion-ts/testing';
 import type { Communicator as Seam } from '@diffusion-ts/training';
 import { expect, test } from 'vitest';
