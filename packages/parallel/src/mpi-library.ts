@@ -73,6 +73,9 @@ function candidates(): readonly string[] {
 }
 
 function open(koffi: Koffi, names: readonly string[]): Library {
+  // UCX, on which MPICH stands, would patch the C library's memory functions while Node's other threads are in them, and take
+  // from them the memory with which it tests its patches.
+  process.env.UCX_MEM_EVENTS ??= 'no';
   const causes: unknown[] = [];
   for (const name of names) {
     try {

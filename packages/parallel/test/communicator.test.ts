@@ -101,31 +101,53 @@ const processes = (size: number, mpirun: string): Implementation => ({
   missing: isMissing(mpirun),
   // MPI adds up as it likes: in float32, which is the same for two.
   ordered: size === 2,
-  async run() {
-    const { stdout } = await startProcesses(size, mpirun);
-    const said = [...stdout.matchAll(/^said (.*)$/gm)].map(
-      ([, text]) => deserialize(Buffer.from(text!, 'base64')) as Said,
-    );
-    return said.sort((a, b) => a.rank - b.rank);
-  },
+  run: async () => (await outcomesOf(size, mpirun)).map((outcome) => outcome!.said!),
 });
 
 function isMissing(mpirun: string): boolean {
   return spawnSync(mpirun, ['--version']).status !== 0;
 }
 
-function startProcesses(size: number, mpirun: string, options: object = {}): Promise<{ stdout: string }> {
-  const rank = fileURLToPath(new URL('./mpi-rank.js', import.meta.url));
-  const command = ['-np', String(size), process.execPath, rank, JSON.stringify(options)];
-  return promisify(execFile)(mpirun, command, {
-    env: {
-      ...process.env,
-      // Open MPI's leave to run where the tests may: as root, on one core.
-      OMPI_ALLOW_RUN_AS_ROOT: '1',
-      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
-      OMPI_MCA_rmaps_base_oversubscribe: '1',
-    },
-  });
+interface Outcome {
+  readonly said?: Said;
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+/** How each rank ended, once `mpirun` has, with an exit code; nothing of a rank that was killed. */
+async function outcomesOf(
+  size: number,
+  mpirun: string,
+  options: object = {},
+  exitCode = 0,
+): Promise<(Outcome | undefined)[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'parallel-'));
+  try {
+    const rank = fileURLToPath(new URL('./mpi-rank.js', import.meta.url));
+    const command = ['-np', String(size), process.execPath, rank, JSON.stringify({ folder, ...options })];
+    const code = await promisify(execFile)(mpirun, command, {
+      env: {
+        ...process.env,
+        // Open MPI's leave to run where the tests may: as root, on one core.
+        OMPI_ALLOW_RUN_AS_ROOT: '1',
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+        OMPI_MCA_rmaps_base_oversubscribe: '1',
+      },
+    }).then(
+      () => 0,
+      (error: { code: number; stderr: string }) => {
+        if (error.code !== exitCode) throw error;
+        return error.code;
+      },
+    );
+    expect(code).toBe(exitCode);
+    return Array.from({ length: size }, (_, rank) => {
+      const file = join(folder, String(rank));
+      return existsSync(file) ? (deserialize(readFileSync(file)) as Outcome) : undefined;
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
@@ -197,9 +219,9 @@ for (const [name, { size, missing = false, ordered = true, run }] of Object.entr
       );
     });
 
-    test('sums a million numbers in the order of the ranks, to the same bits on each', () => {
-      const answers = answersTo('sum of a million');
-      expect(answers).toEqual(everywhere(summed(1_000_003)));
+    test('sums many numbers in the order of the ranks, to the same bits on each', () => {
+      const answers = answersTo('sum of many');
+      expect(answers).toEqual(everywhere(summed(300_001)));
       expect(answers).toEqual(everywhere(answers[0]));
     });
 
@@ -403,20 +425,8 @@ test.skipIf(!hasChromium)('a script that is not there is said to be of which ran
 });
 
 describe.each(['mpirun.openmpi', 'mpirun.mpich'])('of three processes of %s', (mpirun) => {
-  /** Why each rank failed, if it did, once `mpirun` has ended with the exit code of the one that was the first. */
-  async function reasonsOf(disaster: string, patience?: number): Promise<(string | undefined)[]> {
-    const folder = mkdtempSync(join(tmpdir(), 'parallel-'));
-    try {
-      const run = startProcesses(3, mpirun, { disaster, folder, patience });
-      await expect(run).rejects.toMatchObject({ code: 3 });
-      return [0, 1, 2].map((rank) => {
-        const file = join(folder, `rank-${rank}`);
-        return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-      });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  }
+  const reasonsOf = async (disaster: string, patience?: number): Promise<(string | undefined)[]> =>
+    (await outcomesOf(3, mpirun, { disaster, patience }, 3)).map((outcome) => outcome?.reason);
 
   const failed = 'Error: rank 2 failed: ';
   const left = 'Error: rank 2 has left: it closed its communicator, or its function has returned';
@@ -432,9 +442,12 @@ describe.each(['mpirun.openmpi', 'mpirun.mpich'])('of three processes of %s', (m
   });
 
   test.skipIf(isMissing(mpirun))('those that one does not answer for long end with a sentence', async () => {
-    const [reason] = await reasonsOf('the last never answers', 0.25);
-    expect(reason).toBe(
-      'Error: the other ranks have not answered for 0.25 s: one of them hangs, or its machine is cut off',
+    const reasons = await reasonsOf('the last never answers', 0.25);
+    // The second of them that would say so may be killed for the first.
+    expect(new Set(reasons.filter((reason) => reason !== undefined))).toEqual(
+      new Set([
+        'Error: the other ranks have not answered for 0.25 s: one of them hangs, or its machine is cut off',
+      ]),
     );
   });
 });

@@ -1,5 +1,4 @@
-// One rank of the suite, started by mpirun: what it says, on a line of its own; why it failed, in a file, since mpirun may
-// end before it has passed on what was printed.
+// One rank of the suite, started by mpirun: what it says, or why it failed, in a file, since what ranks print gets mixed up.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,18 +7,19 @@ import { mpi } from '../dist/node.js';
 import ask from './questions.js';
 
 const { folder, patience, ...options } = JSON.parse(process.argv[2]);
-let place;
-try {
-  const said = await mpi(
-    async (communicator) => {
-      place = communicator.rank;
-      return ask(communicator, options);
-    },
-    { patience },
-  );
-  process.stdout.write(`said ${serialize(said).toString('base64')}\n`);
-} catch (error) {
-  writeFileSync(join(folder, `rank-${place}`), String(error));
+const run = async (communicator) => {
+  // Before MPI ends, after which mpirun may end this rank because another has failed.
+  const write = (outcome) => writeFileSync(join(folder, String(communicator.rank)), serialize(outcome));
+  try {
+    const said = await ask(communicator, options);
+    await communicator.close();
+    write({ said });
+  } catch (error) {
+    write({ reason: String(error) });
+    throw error;
+  }
+};
+await mpi(run, { patience }).catch((error) => {
   // Those that are told of another's failure end as if they had saved what they have.
   if (!error.message.includes(' failed: ')) process.exit(3);
-}
+});
