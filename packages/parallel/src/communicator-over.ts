@@ -29,7 +29,7 @@ export function communicatorOver(wire: Wire): Communicator {
         let end = 0;
         return mapParams(tensors, ({ shape, size }) => {
           end += size;
-          return tf.tensor(answer.slice(end - size, end), shape);
+          return tf.tensor(answer.subarray(end - size, end), shape);
         });
       });
 

@@ -35,7 +35,7 @@ export interface MpiLibrary {
  */
 export async function openMpi(library?: string): Promise<MpiLibrary> {
   const koffi = await import('koffi').catch((cause: unknown) => {
-    throw new Error('mpi() needs koffi to open the MPI library: npm install koffi', { cause });
+    throw new Error('mpi needs koffi to open the MPI library: npm install koffi', { cause });
   });
   if (!(koffi.config().async_stack_size! >= STACK)) koffi.config({ async_stack_size: STACK });
   const opened = open(koffi, library === undefined ? candidates() : [library]);

@@ -22,7 +22,7 @@ test('where koffi is missing it is said how to install it', async () => {
     throw new Error('no such package');
   });
   await expect(mpi(ask)).rejects.toThrow(
-    new Error('mpi() needs koffi to open the MPI library: npm install koffi'),
+    new Error('mpi needs koffi to open the MPI library: npm install koffi'),
   );
 });
 
