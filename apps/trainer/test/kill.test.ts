@@ -12,14 +12,14 @@ describe('a run', () => {
     const often = [...constant, '--set', 'training.checkpointEvery=1', '--set', 'training.keep=2'];
     const run = join(folder(), 'run');
     let reached = 0;
-    for (let kill = 0; kill < 20; kill++) {
+    for (let kill = 0; kill < 12; kill++) {
       const { child, end } = start(
         train(run, ...often, '--steps', '100000', ...(kill === 0 ? [] : ['--resume'])),
       );
       // Counted from the first step, a moment that no two kills share; the first kills come before that.
       child.stderr!.on('data', (text) => {
         if (kill < 3 || String(text).includes('train '))
-          setTimeout(() => child.kill('SIGKILL'), 1 + kill * 7);
+          setTimeout(() => child.kill('SIGKILL'), 1 + kill * 11);
       });
       const { code, stderr } = await end;
       expect(stderr.replace(/^(Training|Resuming|train ).*\n/gm, '')).toBe('');

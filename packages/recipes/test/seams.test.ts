@@ -73,7 +73,7 @@ describe.each([
   ['flow matching', FLOW],
   ['EDM', EDM],
 ] as const)('a config of %s', (_, changes) => {
-  beforeAll(() => useBackend('cpu'));
+  beforeAll(() => useBackend('wasm'));
 
   it('trains a network to know more of the data than their variance, and samples it', async () => {
     const before = tf.memory().numTensors;

@@ -92,12 +92,12 @@ function declare(these: typeof subjects, which: (ofNumbers: boolean) => boolean)
     });
 }
 
-onEachBackend(() => declare(subjects, () => true), ['cpu']);
+onEachBackend(() => declare(subjects, () => true), ['wasm']);
 onEachBackend(
   () =>
     declare(
       subjects.filter(({ name }) => KINDS.includes(name)),
       (ofNumbers) => ofNumbers,
     ),
-  ['wasm', 'tensorflow'],
+  ['cpu', 'tensorflow'],
 );
