@@ -7,8 +7,10 @@ import { quickstart } from './runs/quickstart-run.js';
 
 const interrupt = interruptible(() => console.error('\nStopping; the next quickstart goes on from here.'));
 try {
-  await startBackend('wasm');
+  const backend = await startBackend('wasm');
   await quickstart({
+    backend,
+    workers: 'auto',
     run: join('runs', 'quickstart'),
     preset: PRESETS.mnist,
     seconds: 5 * 60,

@@ -22,6 +22,8 @@ const TASKS = {
     drawAlong(config, (await import('./runs/watching-sheet.js')).watchingSheet),
   reverse: async ({ config }: OfRun) =>
     drawAlong(config, (await import('./runs/reverse-frames.js')).reverseFrames),
+  animate: async ({ config }: OfRun) =>
+    drawAlong(config, (await import('./runs/quickstart-run.js')).animated),
   sample: async ({ folder, options }: { folder: string; options: SampleOptions }) =>
     (await import('./commands/sample.js')).sampleOnRank(folder, options),
   compare: async ({ folder, options }: { folder: string; options: CompareCommandOptions }) =>

@@ -5,6 +5,7 @@ import { useBackend } from '@diffusion-ts/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
+import { readEvaluation } from '../src/run/evaluation.js';
 import { quickstart } from '../src/runs/quickstart-run.js';
 import { folder } from './cli.js';
 
@@ -32,6 +33,8 @@ const run = (path: string, more: object = {}) =>
   quickstart({
     run: path,
     preset,
+    backend: 'cpu',
+    workers: 1,
     seconds: 60,
     samples: 9,
     testImages: 10,
@@ -53,6 +56,18 @@ describe('the quickstart', () => {
       ['samples.png', 'reverse.gif', 'report.html'].map((name) => join(path, name)),
     );
     for (const file of printed.slice(1)) expect(existsSync(file)).toBe(true);
+  });
+
+  it('by two workers ends as by one', async () => {
+    const [one, two] = [join(folder(), 'quickstart'), join(folder(), 'quickstart')];
+    await run(one);
+    await run(two, { workers: 2 });
+    expect(said).toContainEqual(expect.stringMatching(/^Training by 2 workers for at most /));
+    const { bitsPerDim } = readEvaluation(one)!;
+    expect(Math.abs(readEvaluation(two)!.bitsPerDim - bitsPerDim)).toBeLessThan(1e-4);
+    expect(printed.slice(5)).toEqual(
+      ['samples.png', 'reverse.gif', 'report.html'].map((name) => join(two, name)),
+    );
   });
 
   it('replaces an earlier one that came to its end', async () => {
