@@ -8,7 +8,7 @@ import { sampleSheets } from '../src/run/sheets.js';
 import { folder, inProcess } from './cli.js';
 import { TINY_IMAGES } from './tiny-images.js';
 
-const CPU = ['--backend', 'cpu'];
+const BACKEND = ['--backend', 'wasm'];
 
 /** Six images of 4×4 in three classes, two of each. */
 function digits(): string {
@@ -157,7 +157,15 @@ it('whatever is not refused before there is a folder trains, draws, evaluates an
   for (const settings of SETTINGS) {
     const run = join(folder(), 'run');
     const sets = settings.split(' ').flatMap((set) => ['--set', set]);
-    const { error, said } = await inProcess(trainCommand, ...CPU, '--config', config, '--out', run, ...sets);
+    const { error, said } = await inProcess(
+      trainCommand,
+      ...BACKEND,
+      '--config',
+      config,
+      '--out',
+      run,
+      ...sets,
+    );
     if (error !== undefined && !existsSync(run)) {
       outcomes.refused += 1;
       if (!/ is .*expected |^(process|sampling|training|model|loss)[.: ]/.test(error))
@@ -180,7 +188,7 @@ it('whatever is not refused before there is a folder trains, draws, evaluates an
     const evaluated = await inProcess(
       evaluateCommand,
       run,
-      ...CPU,
+      ...BACKEND,
       '--limit',
       '2',
       '--timesteps',

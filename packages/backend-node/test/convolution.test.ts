@@ -68,7 +68,7 @@ describeInstalled('our convolutions in TensorFlow', () => {
         fc.record({ ...images, batch: size(2, 4), height: size(14, 21), width: size(14, 21) }),
         (spec) => check({ ...spec, kernel: 3, stride: 1 }),
       ),
-      { numRuns: 12 },
+      { numRuns: 6 },
     ));
 
   it('are, with their gradients, those of the cpu for any filter and stride', () =>
@@ -84,7 +84,7 @@ describeInstalled('our convolutions in TensorFlow', () => {
         }),
         check,
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     ));
 
   it('stay within 2e-6 of the norm of their sums in float64', () => {
