@@ -2,12 +2,15 @@ import { addUp } from './add-up.js';
 import { hasLeft, type StoppableWire, type Words } from './wire.js';
 
 // Where the words are that all ranks watch: how many have come to a meeting; how many meetings there were; what is counted
-// up whenever there is something to wake for; whether all is stopped, and whether it is about to be; the length of why.
-const [COME, MEETINGS, NEWS, STOPPED, STOPPING, WHY_LENGTH, WATCHED] = [0, 1, 2, 3, 4, 5, 6] as const;
+// up whenever there is something to wake for; whether all is stopped, and whether it is about to be; the length of why; how
+// many ranks there are.
+const [COME, MEETINGS, NEWS, STOPPED, STOPPING, WHY_LENGTH, SIZE, WATCHED] = [
+  0, 1, 2, 3, 4, 5, 6, 7,
+] as const;
 const WORDS = 3;
 const WHY_BYTES = 4096;
-/** Numbers that a rank shows at a time: 512 kB, which a core's cache holds. */
-const PIECE = 1 << 17;
+/** Of the numbers that all show at a time, those that each rank adds up: 256 kB, which a core's cache holds. */
+const PART = 1 << 16;
 
 interface Parts {
   readonly size: number;
@@ -18,15 +21,15 @@ interface Parts {
   readonly pieces: readonly (readonly [Float32Array, Float32Array])[];
 }
 
-const bytesOf = (size: number): number => 4 * WATCHED + WHY_BYTES + 8 * size * (WORDS + PIECE);
-
 /** What `size` ranks share, before the first of them starts. */
 export function sharedMemory(size: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(bytesOf(size));
+  const memory = new SharedArrayBuffer(4 * WATCHED + WHY_BYTES + 8 * size * (WORDS + size * PART));
+  new Int32Array(memory)[SIZE] = size;
+  return memory;
 }
 
 function partsOf(memory: SharedArrayBuffer): Parts {
-  const size = (memory.byteLength - bytesOf(0)) / (bytesOf(1) - bytesOf(0));
+  const size = new Int32Array(memory)[SIZE]!;
   let start = 0;
   const next = <T>(
     View: new (memory: SharedArrayBuffer, start: number, length: number) => T,
@@ -43,7 +46,7 @@ function partsOf(memory: SharedArrayBuffer): Parts {
     { length: size },
     () => [next(Int32Array, WORDS), next(Int32Array, WORDS)] as const,
   );
-  const pieces = words.map(() => [next(Float32Array, PIECE), next(Float32Array, PIECE)] as const);
+  const pieces = words.map(() => [next(Float32Array, size * PART), next(Float32Array, size * PART)] as const);
   return { size, watched, why, words, pieces };
 }
 
@@ -66,6 +69,7 @@ export const yielding: Wait = async (words, index, was) => {
 /** One rank of those that share a memory. */
 export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait): StoppableWire {
   const { size, watched, why, words, pieces } = partsOf(memory);
+  const most = size * PART;
   let side: 0 | 1 = 0;
 
   function stop(sentence: string): void {
@@ -118,13 +122,13 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
     longest: number,
     look: (shown: readonly Float32Array[], start: number, end: number) => void,
   ): Promise<void> {
-    for (let start = 0; start < longest; start += PIECE) {
-      pieces[rank]![side].set(buffer.subarray(start, start + PIECE));
+    for (let start = 0; start < longest; start += most) {
+      pieces[rank]![side].set(buffer.subarray(start, start + most));
       const shown = await meet();
       look(
         pieces.map((sides) => sides[shown]),
         start,
-        Math.min(start + PIECE, longest),
+        Math.min(start + most, longest),
       );
     }
   }
@@ -140,8 +144,8 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
       return words.map((sides) => Array.from(sides[shown]) as unknown as Words);
     },
     async sum(buffer) {
-      for (let start = 0; start < buffer.length; start += PIECE) {
-        const piece = buffer.subarray(start, start + PIECE);
+      for (let start = 0; start < buffer.length; start += most) {
+        const piece = buffer.subarray(start, start + most);
         pieces[rank]![side].set(piece);
         const shown = await meet();
         // Each rank adds up its part of the piece, and shows that.
