@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { asLaunched } from './as-launched.js';
 import { run } from './program.js';
 
 // A reader that has seen enough (`diffusion inspect … | head`) is no error, and no reason to stop training.
@@ -12,4 +13,4 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 });
 
-await run(process.argv.slice(2));
+await asLaunched(() => run(process.argv.slice(2)));

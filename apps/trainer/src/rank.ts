@@ -17,6 +17,7 @@ interface OfRun {
 
 /** By the names that rank 0 calls them by; what each needs is loaded with it. */
 const TASKS = {
+  backend: async ({ backend }: { backend: ActiveBackend }) => void (await startBackend(backend)),
   train: async ({ config }: OfRun) => (await import('./runs/train-run.js')).trainAlong(config),
   sheet: async ({ config }: OfRun) =>
     drawAlong(config, (await import('./runs/watching-sheet.js')).watchingSheet),
@@ -38,7 +39,7 @@ export type Task = keyof typeof TASKS;
 export type Given<Name extends Task> = Parameters<(typeof TASKS)[Name]>[0];
 
 /** Does what rank 0 says until there is nothing more to do. */
-export default async function followed(communicator: Communicator, backend: ActiveBackend): Promise<void> {
+export async function followed(communicator: Communicator, backend: ActiveBackend): Promise<void> {
   // Whatever there is to say, rank 0 says.
   process.stdout.write = process.stderr.write = () => true;
   await startBackend(backend);
@@ -54,6 +55,9 @@ export default async function followed(communicator: Communicator, backend: Acti
     });
   }
 }
+
+// What a thread runs.
+export default followed;
 
 /** Takes its share of what is drawn of the weights that rank 0 has. */
 async function drawAlong(

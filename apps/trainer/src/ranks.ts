@@ -1,6 +1,7 @@
 import { broadcastValue, type Communicator, single } from '@diffusion-ts/parallel';
-import { threads } from '@diffusion-ts/parallel/node';
+import { mpi, threads } from '@diffusion-ts/parallel/node';
 import type { ActiveBackend } from './backend.js';
+import { launched } from './launched.js';
 import type { Given, Task } from './rank.js';
 
 /** What rank 0 has the others do, with what it gives them to do it with; nothing, in the end. */
@@ -21,22 +22,43 @@ export function join(communicator: Communicator): void {
   joined = communicator;
 }
 
+/** Whether the processes that were started with this one have done what there was to do for them. */
+export let areDone = false;
+
+// As long as a timer can wait, three weeks: others may take longer for their share.
+export const WITHOUT_END = 2_147_483;
+
 /**
- * Does work as rank 0 of `size`, the others of which are threads of this process: what it does by `onAll` they do as well.
- * @throws Error with the message of one of the others if that fails; what the work throws.
+ * Does work as rank 0 of `size`: the others are the processes that `mpirun` has started with this one, or else threads of it.
+ * @throws Error with the message of one of the others if that fails, or, of processes, if they do not answer for `patience`
+ * seconds; what the work throws.
  */
-export async function withRanks<T>(size: number, backend: ActiveBackend, work: () => Promise<T>): Promise<T> {
-  return threads(size, RANK, backend, async (communicator) => {
+export async function withRanks<T>(
+  size: number,
+  backend: ActiveBackend,
+  work: () => Promise<T>,
+  patience: number = WITHOUT_END,
+): Promise<T> {
+  const lead = async (communicator: Communicator): Promise<T> => {
     const before = joined;
     join(communicator);
     try {
+      if (launched().size > 1) await order(['backend', { backend }]);
       const result = await work();
-      if (size > 1) await broadcastValue<Order>(communicator, null);
+      await order(null);
       return result;
     } finally {
       join(before);
     }
-  });
+  };
+  if (launched().size === 1) return threads(size, RANK, backend, lead);
+  areDone = true;
+  return mpi(lead, { patience });
+}
+
+/** Tells the other ranks what to do. */
+async function order(told: Order): Promise<void> {
+  if (joined.size > 1) await broadcastValue<Order>(joined, told);
 }
 
 /** Does work in which the other ranks take part by a task of theirs. */
@@ -45,6 +67,6 @@ export async function onAll<T, Name extends Task>(
   given: Given<Name>,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (joined.size > 1) await broadcastValue<Order>(joined, [task, given]);
+  await order([task, given]);
   return work();
 }

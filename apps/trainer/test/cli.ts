@@ -1,11 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { readSafetensors } from '@diffusion-ts/checkpoints';
 import type { Command } from 'commander';
-import { afterAll, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { sentence } from '../src/errors.js';
 import { run } from '../src/program.js';
 import { type Metrics, readMetrics } from '../src/run/metrics.js';
@@ -30,12 +32,28 @@ export function folder(): string {
   return path;
 }
 
+interface Started {
+  readonly child: ChildProcess;
+  readonly end: Promise<Result>;
+}
+
 /** Starts the built command line; `end` is what became of it. */
-export function start(
-  args: readonly string[],
-  cwd = tmpdir(),
-): { child: ChildProcess; end: Promise<Result> } {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+export function start(args: readonly string[], cwd = tmpdir()): Started {
+  return watched(spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** Starts it as so many processes of Open MPI. */
+export function startTogether(size: number, args: readonly string[]): Started {
+  // Debian's refuses root, and more processes than cores, unless it is told not to.
+  const asked = ['--allow-run-as-root', '--oversubscribe', '-np', String(size)];
+  return watched(
+    spawn('mpirun.openmpi', [...asked, process.execPath, MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+}
+
+function watched(child: ChildProcessByStdio<null, Readable, Readable>): Started {
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {
@@ -163,6 +181,25 @@ export function weightsOf(run: string, step: number): string[] {
   return ['model', 'ema', 'optimizer'].map((name) =>
     hash(join(run, 'checkpoints', String(step), `${name}.safetensors`)),
   );
+}
+
+/** The largest difference of what two runs stand at after so many steps: weights, their average, what the optimizer remembers. */
+export function apart(run: string, other: string, step: number): number {
+  const differences = ['model', 'ema', 'optimizer'].map((name) => {
+    const [a, b] = [run, other].map(
+      (folder) =>
+        readSafetensors(readFileSync(join(folder, 'checkpoints', String(step), `${name}.safetensors`)))
+          .tensors,
+    );
+    expect(Object.keys(a!)).toEqual(Object.keys(b!));
+    return Math.max(
+      ...Object.keys(a!).flatMap((key) => {
+        const values = b![key]!.data as Float32Array;
+        return Array.from(a![key]!.data as Float32Array, (x, i) => Math.abs(x - values[i]!));
+      }),
+    );
+  });
+  return Math.max(...differences);
 }
 
 /** Metrics without what depends on the clock. */

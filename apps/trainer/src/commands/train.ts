@@ -40,6 +40,7 @@ interface TrainOptions {
   seed?: number;
   backend: Backend;
   workers: Workers;
+  patience: number;
   out?: string;
   resume?: 'latest' | number;
   acceptData?: boolean;
@@ -64,6 +65,12 @@ export const trainCommand: Command = new Command('train')
   .option('--seed <n>', 'short for --set training.seed=n', wholeNumber(0))
   .addOption(backendOption())
   .addOption(workersOption())
+  .option(
+    '--patience <seconds>',
+    'under mpirun: how long to wait for a machine that does not answer, before what there is is saved',
+    numberAbove(0),
+    300,
+  )
   .option('--out <dir>', 'the folder of the run; by default runs/ and the name of the preset or config')
   .option(
     '--resume [step]',
@@ -137,7 +144,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
     if (saved !== undefined && from) sayRise(saved.training, config.training, from);
     // Pairs that rank 0 has drawn to measure them would not be drawn again with the others.
     const learned = settings.training.coupling === 'reflow' ? await openTrainingData(config) : dataset;
-    await withRanks(workers, backend, () => trainToEnd(run, config, learned, from));
+    await withRanks(workers, backend, () => trainToEnd(run, config, learned, from), options.patience);
   });
 }
 

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { launched } from '../src/launched.js';
+import { checkpointSteps } from '../src/run/checkpoints.js';
+import { apart, diffusionHere, folder, said, startTogether, train } from './cli.js';
+
+describe('launched', () => {
+  it('tells which process of how many this is, as Open MPI, MPICH and Slurm say it', () => {
+    expect(launched({ OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '4' })).toEqual({ rank: 1, size: 4 });
+    expect(launched({ PMI_RANK: '2', PMI_SIZE: '3' })).toEqual({ rank: 2, size: 3 });
+    expect(launched({ PMIX_RANK: '0', SLURM_NTASKS: '8' })).toEqual({ rank: 0, size: 8 });
+  });
+
+  it('is a process alone without them, with one process, and within a job of Slurm that has started it alone', () => {
+    const alone = { rank: 0, size: 1 };
+    expect(launched({})).toEqual(alone);
+    expect(launched({ OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_SIZE: '1' })).toEqual(alone);
+    expect(launched({ SLURM_NTASKS: '8', SLURM_PROCID: '3' })).toEqual(alone);
+  });
+});
+
+const ENDLESS = ['--steps', '1000000', '--set', 'training.decay=constant'];
+
+describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under mpirun', () => {
+  it('two processes learn what one learns, of which one speaks and writes', async () => {
+    const ten = ['--steps', '10', '--set', 'training.sampleEvery=5'];
+    const [one, two] = [join(folder(), 'run'), join(folder(), 'run')];
+    await diffusionHere(...train(one, ...ten));
+    const { code, stderr, stdout } = await startTogether(2, train(two, ...ten)).end;
+    expect([code, stdout]).toEqual([0, '']);
+    expect(stderr.match(/^Training in .* on cpu, 2 workers;/gm)).toHaveLength(1);
+    expect(apart(one, two, 10)).toBeLessThan(1e-5);
+  });
+
+  it.each([
+    [
+      ['--batch', '5'],
+      'training.batch is 5: expected a multiple of 2, since as many processes were started to share it.',
+    ],
+    [
+      ['--workers', '2'],
+      '--workers does not go with mpirun or srun, which has started 2 processes: leave it out.',
+    ],
+  ])('%j is refused once, and all end', async (more, sentence) => {
+    const run = join(folder(), 'run');
+    const { code, stderr } = await startTogether(2, train(run, ...more)).end;
+    expect([code, stderr.match(/^error: .*$/gm), existsSync(run)]).toEqual([
+      2,
+      [`error: ${sentence}`],
+      false,
+    ]);
+  });
+
+  it('what needs one process alone lets the others go', async () => {
+    const { code, stdout } = await startTogether(2, ['convert', '--help']).end;
+    expect([code, stdout.match(/^Usage: /gm)]).toEqual([0, ['Usage: ']]);
+  });
+
+  it('SIGTERM to the first process stops all after the same step, which it saves', async () => {
+    const run = join(folder(), 'run');
+    const { child, end } = startTogether(2, train(run, ...ENDLESS));
+    await said(child, 'train 1/');
+    process.kill(Number(readFileSync(join(run, 'lock'), 'utf8')), 'SIGTERM');
+    const { code, stderr } = await end;
+    const [step, ...others] = checkpointSteps(run);
+    expect([code, others]).toEqual([143, []]);
+    expect(stderr).toContain(`Saved step ${step}.`);
+  });
+
+  it.each([
+    ['the first process', ([first]: number[], _: ChildProcess) => first!],
+    ['another process', ([, second]: number[], _: ChildProcess) => second!],
+    ['mpirun', (_: number[], { pid }: ChildProcess) => pid!],
+  ])('a kill of %s leaves none of them', async (_, which) => {
+    const run = join(folder(), 'run');
+    const { child, end } = startTogether(2, train(run, ...ENDLESS));
+    await said(child, 'train 1/');
+    const ours = childrenOf(child.pid!);
+    expect(ours).toHaveLength(2);
+    process.kill(which(ours, child), 'SIGKILL');
+    expect((await end).code).not.toBe(0);
+    await vi.waitFor(() => expect(ours.filter(isAlive)).toEqual([]), { timeout: 60_000 });
+  });
+});
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
