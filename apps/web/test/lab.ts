@@ -30,7 +30,7 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-const WITHOUT_GPU = ['--disable-gpu'];
+export const WITHOUT_GPU = ['--disable-gpu'];
 /** WebGPU computed by the processor: Chromium brings SwiftShader along. */
 export const SOFTWARE_WEBGPU: readonly string[] = [
   '--enable-unsafe-webgpu',
@@ -38,7 +38,16 @@ export const SOFTWARE_WEBGPU: readonly string[] = [
   '--enable-features=Vulkan',
 ];
 
-export async function openLab(graphics: readonly string[] = WITHOUT_GPU): Promise<Lab> {
+/** With these a page is isolated from other origins, and its workers may share memory. */
+export const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+} as const;
+
+export async function openLab(
+  graphics: readonly string[] = WITHOUT_GPU,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Lab> {
   if (!existsSync(`${ROOT}/dist/index.html`))
     throw new Error('apps/web/dist is missing: npm run web:build first');
   const server = await preview({
@@ -47,7 +56,7 @@ export async function openLab(graphics: readonly string[] = WITHOUT_GPU): Promis
     // The site does not know where it lies.
     base: '/some/folder/',
     logLevel: 'error',
-    preview: { host: '127.0.0.1', port: 0 },
+    preview: { host: '127.0.0.1', port: 0, headers },
   });
   const url = server.resolvedUrls!.local[0]!;
   let browser: Browser;

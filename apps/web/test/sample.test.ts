@@ -1,6 +1,6 @@
 import { useWasm } from '@diffusion-ts/backend-wasm';
 import { gaussianDiffusion } from '@diffusion-ts/forward-process';
-import { single } from '@diffusion-ts/parallel';
+import { type Communicator, single } from '@diffusion-ts/parallel';
 import {
   fixedLarge,
   flowPrediction,
@@ -38,11 +38,12 @@ beforeAll(() => useWasm());
 async function drawn(
   request: Partial<SampleRequest>,
   by: GaussianReverseProcess = process,
+  communicator: Communicator = single(),
 ): Promise<Drawn & { frames: SampleFrame[] }> {
   const frames: SampleFrame[] = [];
   const client = { signal: new AbortController().signal, report: (frame: SampleFrame) => frames.push(frame) };
   const all = { sampler: 'ddim', steps: 12, count: COUNT, seed: 5, ...request };
-  return { ...(await draw(by, SHAPE, all, single(), client)), frames };
+  return { ...(await draw(by, SHAPE, all, communicator, client)), frames };
 }
 
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, message: string): void {
@@ -79,6 +80,68 @@ describe('drawing', () => {
     expect(await times({ steps: 4 })).toEqual([119, 89, 59, 29]);
     expect(await times({ steps: 4, sampler: 'ancestral' })).toEqual([119, 79, 40, 0]);
     expect(await times({ steps: 1000 })).toEqual(Array.from({ length: 120 }, (_, i) => 119 - i));
+  });
+});
+
+describe('several ranks', () => {
+  /** Ranks in one thread: each question is answered once all have come. */
+  function ranks(size: number): Communicator[] {
+    const never = (): never => {
+      throw new Error('nothing but gather is asked for');
+    };
+    const questions: { readonly rows: tf.Tensor; answer(all: tf.Tensor): void }[][] = [];
+    return Array.from({ length: size }, (_, rank) => {
+      let asked = 0;
+      const gather = (rows: tf.Tensor): Promise<tf.Tensor> =>
+        new Promise((answer) => {
+          questions[asked] ??= [];
+          const come = questions[asked]!;
+          asked += 1;
+          come[rank] = { rows: tf.clone(rows), answer };
+          if (Object.keys(come).length < size) return;
+          const parts = come.map((one) => one.rows);
+          for (const one of come) one.answer(tf.concat(parts));
+          tf.dispose(parts);
+        });
+      return { rank, size, gather, sum: never, broadcast: never, barrier: never, close: never };
+    });
+  }
+
+  it('draw and show what one draws, to the last bit, whatever they start from', async () => {
+    const values = Float32Array.from({ length: 5 * SIZE }, (_, i) => Math.cos(i));
+    for (const request of [
+      ...OFFERED.map((sampler) => ({ sampler })),
+      { start: { at: 'xt', t: 60, values } },
+      { start: { at: 'x0', t: 20, values: [...IMAGE] }, known: { image: IMAGE, mask: MASK } },
+    ] as const) {
+      const one = await drawn({ count: 5, ...request });
+      const before = tf.memory().numTensors;
+      const three = await Promise.all(
+        ranks(3).map((communicator) => drawn({ count: 5, ...request }, process, communicator)),
+      );
+      expect(tf.memory().numTensors).toBe(before);
+      for (const drawing of three) expect(drawing, JSON.stringify(request)).toEqual(one);
+    }
+  });
+
+  it('stop after the same step when the visitor of the first one stops', async () => {
+    const stopper = new AbortController();
+    const shown = [0, 0];
+    const client = (rank: number) => ({
+      signal: rank === 0 ? stopper.signal : new AbortController().signal,
+      report: ({ index }: SampleFrame) => {
+        shown[rank]! += 1;
+        if (rank === 0 && index === 3) stopper.abort();
+      },
+    });
+    const request = { sampler: 'heun', steps: 12, count: 2, seed: 5 };
+    const before = tf.memory().numTensors;
+    const both = await Promise.allSettled(
+      ranks(2).map((communicator, rank) => draw(process, SHAPE, request, communicator, client(rank))),
+    );
+    for (const { reason } of both as PromiseRejectedResult[]) expect(reason.name).toBe('AbortError');
+    expect(shown).toEqual([4, 4]);
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
 

@@ -74,5 +74,6 @@ function serve(): void {
   };
 }
 
-if (location.hash === HELPER) void import('./rank.js');
+// Whoever started it is told why it cannot help.
+if (location.hash === HELPER) import('./rank.js').catch(reportError);
 else serve();

@@ -10,7 +10,7 @@ import type { Client } from '../lab/protocol.js';
 import { gathered, ownRows, type Rows, sharedSignal } from '../lab/shared.js';
 
 /** Those of a list can be told to another rank. */
-export type Numbers = Float32Array | number[];
+export type Numbers = Float32Array | readonly number[];
 
 export interface SampleRequest {
   readonly sampler: string;
