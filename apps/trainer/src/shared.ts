@@ -1,4 +1,4 @@
-import { broadcastValue, gatherValues } from '@diffusion-ts/parallel';
+import { broadcastParams, broadcastValue, gatherValues } from '@diffusion-ts/parallel';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
 import { progressOf, restoreState, type TrainState } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
@@ -64,10 +64,8 @@ export async function gathered(rows: Float32Array, length: number): Promise<Floa
 /** The parameters that rank 0 has, on every rank: on that the same, on the others new. */
 export async function sharedParams(own: Params | undefined): Promise<Params> {
   if (ranks().size === 1) return own!;
-  const shapes = await ofFirst(own && Object.entries(own).map(([name, { shape }]) => [name, shape] as const));
-  const params = own ?? Object.fromEntries(shapes.map(([name, shape]) => [name, tf.zeros([...shape])]));
-  const shared = await ranks().broadcast(params);
-  disposeParams(own === undefined ? params : shared);
+  const shared = await broadcastParams(ranks(), own);
+  if (own !== undefined) disposeParams(shared);
   return own ?? shared;
 }
 

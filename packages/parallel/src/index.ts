@@ -1,3 +1,3 @@
 export type { Communicator } from './communicator.js';
 export { single } from './single.js';
-export { broadcastValue, gatherValues } from './values.js';
+export { broadcastParams, broadcastValue, gatherValues } from './values.js';

@@ -1,3 +1,4 @@
+import { disposeParams, type Params, type Shapes } from '@diffusion-ts/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Communicator } from './communicator.js';
 
@@ -28,6 +29,29 @@ export async function gatherValues<T>(communicator: Communicator, value: T): Pro
 export async function broadcastValue<T>(communicator: Communicator, value: T): Promise<T> {
   const [first] = await gatherValues(communicator, communicator.rank === 0 ? value : null);
   return first as T;
+}
+
+/**
+ * The tensors that rank 0 has, new ones on every rank, where the others do not know their names and shapes: they give none.
+ * @throws what the communicator throws.
+ * @example
+ * const params = await broadcastParams(communicator, communicator.rank === 0 ? model.init(rng(0)) : undefined);
+ */
+export async function broadcastParams(communicator: Communicator, own: Params | undefined): Promise<Params> {
+  const { rank, broadcast } = communicator;
+  if (rank === 0 && own === undefined)
+    throw new TypeError('rank 0 must give the tensors that all others get');
+  const shapes = await broadcastValue<Shapes>(
+    communicator,
+    Object.fromEntries(Object.entries(own ?? {}).map(([name, { shape }]) => [name, shape])),
+  );
+  const given =
+    rank === 0
+      ? own!
+      : Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.zeros([...shape])]));
+  return broadcast(given).finally(() => {
+    if (rank > 0) disposeParams(given);
+  });
 }
 
 async function numbersOfAll({ gather }: Communicator, numbers: ArrayLike<number>): Promise<number[]> {

@@ -255,6 +255,14 @@ for (const [name, { size, missing = false, ordered = true, run }] of Object.entr
       expect(answersTo('many at once')).toEqual(everywhere([summed(300_000), ranks, [9], [size]]));
     });
 
+    test('broadcasts parameters that the others do not know', () => {
+      const values = [
+        ['a.weight', [1, 2], [1, 2]],
+        ['b', [], [-0]],
+      ];
+      expect(answersTo('params of which only the first knows')).toEqual(everywhere({ values, left: 0 }));
+    });
+
     test('gathers and broadcasts values of all kinds, exactly', () => {
       const all = ranks.map((rank) => ({
         rank,

@@ -2,7 +2,7 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { broadcastValue, gatherValues } from '../dist/index.js';
+import { broadcastParams, broadcastValue, gatherValues } from '../dist/index.js';
 
 /** @typedef {import('../src/index.js').Communicator} Communicator */
 
@@ -90,6 +90,14 @@ const QUESTIONS = {
       sum({ x: tf.tensor1d([1]) }).then(({ x }) => taken(x)),
     ]);
     return answers.filter((answer) => answer !== undefined);
+  },
+  async 'params of which only the first knows'(communicator) {
+    const before = tf.memory().numTensors;
+    const own = communicator.rank === 0 ? { 'a.weight': tf.tensor2d([[1, 2]]), b: tf.scalar(-0) } : undefined;
+    const all = await broadcastParams(communicator, own);
+    if (own !== undefined) tf.dispose(own);
+    const values = Object.entries(all).map(([name, tensor]) => [name, tensor.shape, taken(tensor)]);
+    return { values, left: tf.memory().numTensors - before };
   },
   async values(communicator) {
     const { rank } = communicator;

@@ -2,7 +2,7 @@
 
 import { batches, type Dataset } from '@diffusion-ts/datasets';
 import { latent } from '@diffusion-ts/forward-process';
-import type { Communicator } from '@diffusion-ts/parallel';
+import { broadcastParams, type Communicator } from '@diffusion-ts/parallel';
 import {
   type Diffusion,
   diffusionOf,
@@ -21,7 +21,7 @@ import {
   train,
 } from '@diffusion-ts/training';
 import * as tf from '@tensorflow/tfjs-core';
-import { gathered, ownRows, shared } from '../lab/shared.js';
+import { gathered, ownRows } from '../lab/shared.js';
 import { stateOf, treeOf } from '../lab/state-file.js';
 import { loadDigits } from './data.js';
 
@@ -129,7 +129,7 @@ export function shareOf({ config, batch, state }: DigitsRun, sampleEvery: number
 
 /** Gives the other ranks the state that they begin with. */
 export async function giveState(communicator: Communicator, state: TrainState): Promise<void> {
-  disposeParams(await shared(communicator, treeOf(state)));
+  disposeParams(await broadcastParams(communicator, treeOf(state)));
 }
 
 let digits: Promise<Dataset> | undefined;
@@ -139,7 +139,7 @@ export async function helpToTrain(
   communicator: Communicator,
   { config, batch, sampleEvery, progress }: DigitsShare,
 ): Promise<void> {
-  const state = stateOf(await shared(communicator), progress);
+  const state = stateOf(await broadcastParams(communicator, undefined), progress);
   try {
     digits ??= loadDigits();
     const run = { config, ...diffusionOf(config), dataset: await digits, state, batch };

@@ -1,23 +1,7 @@
 // What the ranks of a job share: each calls these in the same order.
 
 import { broadcastValue, type Communicator } from '@diffusion-ts/parallel';
-import { disposeParams, type Params, type Shapes } from '@diffusion-ts/tensor';
-import * as tf from '@tensorflow/tfjs-core';
-
-/** The tensors of the first rank, new ones on each; the others have none to give. */
-export async function shared(communicator: Communicator, own?: Params): Promise<Params> {
-  const shapes = await broadcastValue<Shapes>(
-    communicator,
-    Object.fromEntries(Object.entries(own ?? {}).map(([name, { shape }]) => [name, shape])),
-  );
-  const given =
-    own ?? Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.zeros([...shape])]));
-  try {
-    return await communicator.broadcast(given);
-  } finally {
-    if (own === undefined) disposeParams(given);
-  }
-}
+import type * as tf from '@tensorflow/tfjs-core';
 
 /** The numbers of the rows `[rows, …]` of all ranks, in their order. */
 export async function gathered(communicator: Communicator, rows: tf.Tensor): Promise<Float32Array> {

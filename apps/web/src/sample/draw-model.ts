@@ -1,11 +1,10 @@
 // A model's images, which one rank draws or several draw together.
 
-import type { Communicator } from '@diffusion-ts/parallel';
+import { broadcastParams, type Communicator } from '@diffusion-ts/parallel';
 import { diffusionOf, type RunConfig, samplingProcess } from '@diffusion-ts/recipes';
 import { disposeParams, type Params } from '@diffusion-ts/tensor';
 import type { ImageModel } from '../files/image-model.js';
 import type { Client } from '../lab/protocol.js';
-import { shared } from '../lab/shared.js';
 import { type Drawn, draw, type SampleFrame, type SampleRequest } from './draw.js';
 
 export interface GuidedRequest extends SampleRequest {
@@ -21,7 +20,7 @@ export async function drawModel(
   client: Client<SampleFrame>,
   weights?: Params,
 ): Promise<Drawn> {
-  const params = await shared(communicator, weights);
+  const params = await broadcastParams(communicator, weights);
   try {
     const scale = network.nullLabel === undefined ? 0 : guidance;
     const process = samplingProcess(network, params, forward, config.process, scale);
