@@ -10,10 +10,16 @@ export type Workers = number | 'auto';
 const MOST = 8;
 
 /**
- * How many workers train on batches of that size, of which each takes an equal share.
+ * How many workers train on batches of that size, of which each takes an equal share; unasked one alone where the examples are
+ * no images, of which each would have too little to do.
  * @throws Refusal if it cannot be divided among as many as are asked for.
  */
-export function workersToTrain(wanted: Workers, backend: ActiveBackend, batch: number): number {
+export function workersToTrain(
+  wanted: Workers,
+  backend: ActiveBackend,
+  batch: number,
+  isImage = true,
+): number {
   const started = processes(wanted);
   if (started !== undefined) {
     if (batch % started === 0) return started;
@@ -27,7 +33,7 @@ export function workersToTrain(wanted: Workers, backend: ActiveBackend, batch: n
     while (batch % count !== 0) count--;
     return count;
   };
-  if (wanted === 'auto') return dividing(coresOf(backend));
+  if (wanted === 'auto') return isImage ? dividing(coresOf(backend)) : 1;
   const fitting = dividing(wanted);
   if (fitting === wanted) return wanted;
   throw new Refusal(

@@ -48,7 +48,8 @@ describe('physicalCores', () => {
 });
 
 describe('auto', () => {
-  it('is one worker where the backend has threads of its own, and wherever a batch has one example', () => {
+  it('is one worker where the backend has threads of its own, of points, and of batches of one example', () => {
+    expect(workersToTrain('auto', 'wasm', 64, false)).toBe(1);
     expect(workersToTrain('auto', 'tensorflow', 64)).toBe(1);
     expect(workersToTrain('auto', 'wasm', 1)).toBe(1);
   });

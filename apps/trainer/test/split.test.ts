@@ -16,11 +16,9 @@ vi.mock('../src/ranks.js', async (original) => {
 });
 
 const path = folder();
-const [images, classifier, points] = ['images', 'classifier', 'points'].map((name) => join(path, name)) as [
-  string,
-  string,
-  string,
-];
+const run = (name: string): string => join(path, name);
+const [images, classifier, points] = [run('images'), run('classifier'), run('points')];
+const [told, small] = [run('told'), run('small')];
 let photo: string;
 
 const { up_block_types: _, ...encoder } = TINY_IMAGES.model;
@@ -37,9 +35,12 @@ beforeAll(async () => {
   const data = await photographs(...Array.from({ length: 17 }, (_, k) => `class ${k}`));
   photo = join(data, 'class 16', '3.png');
   const settings = { ...TINY_IMAGES, training: { ...TINY_IMAGES.training, labelDropout: 0.1 } };
+  const learnOf = (data: object): object => ({ ...settings, data: { ...settings.data, ...data } });
   for (const [run, config] of [
     [images, settings],
     [classifier, CLASSIFIER],
+    [told, learnOf({ condition: { kind: 'low-resolution', factor: 2, noise: 0.5 } })],
+    [small, learnOf({ reduction: 2 })],
   ] as const) {
     const file = `${run}.json`;
     writeFileSync(file, JSON.stringify(config));
@@ -91,10 +92,19 @@ describe('several workers', () => {
     ],
     ['of a picture', 'images', ['--init', 'PHOTO', '--count', '3']],
     ['led by a classifier', 'images', ['--classifier', 'CLASSIFIER', '--count', '3']],
+    ['told of test images', 'told', ['--condition-noise', '0.3', '--count', '3']],
+    ['told of the samples of a run', 'told', ['--condition', 'SMALL', '--count', '3']],
     ['that find their steps', 'images', ['--sampler', 'rk45', '--batch', '2', '--count', '5']],
     ['of points', 'points', ['--count', '5', '--batch', '2']],
   ])('draw the very samples %s', async (_, name, asked) => {
-    const places: Record<string, string> = { PHOTO: photo, CLASSIFIER: classifier, images, points };
+    const places: Record<string, string> = {
+      PHOTO: photo,
+      CLASSIFIER: classifier,
+      SMALL: small,
+      images,
+      points,
+      told,
+    };
     const args = asked.map((arg) => places[arg] ?? arg);
     expect(await drawn(2, places[name]!, ...args, '--backend', 'cpu')).toEqual(
       await drawn(1, places[name]!, ...args, '--backend', 'cpu'),

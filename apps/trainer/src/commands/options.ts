@@ -61,7 +61,7 @@ export function backendOption(): Option {
 export function workersOption(): Option {
   return new Option(
     '--workers <n>',
-    'threads that share the work; auto is one for each core on wasm, up to 8, and 1 on other backends',
+    'threads that share the work; auto is one for each core on wasm, up to 8, and 1 on other backends or for points',
   )
     .argParser(workers)
     .default('auto');

@@ -123,7 +123,7 @@ async function trainAction(options: TrainOptions): Promise<void> {
   };
   const built = checkPlan(config);
   checkCount(built.network, config.sampling.count, 'sampling.count');
-  const workers = workersToTrain(options.workers, backend, config.training.batch);
+  const workers = workersToTrain(options.workers, backend, config.training.batch, built.network.isImage);
   for (const warning of planWarnings(config, built)) console.error(warning);
 
   await whileLocked(run, async () => {
