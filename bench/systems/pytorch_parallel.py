@@ -7,7 +7,7 @@ from diffusers import UNet2DModel
 
 from peers_unet import images, measure, measure_unet, reference_unet
 
-measure_unet(reference_unet(), forward=[], step=[32, 64])
+measure_unet(reference_unet(), forward=[], step=[64, 32])
 
 CLASSES, DROPOUT, BATCH = 10, 0.1, 64
 model = UNet2DModel(
