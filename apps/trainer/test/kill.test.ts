@@ -5,9 +5,7 @@ import { checkpointSteps } from '../src/run/checkpoints.js';
 import { diffusion, folder, losses, start, train, weightsOf } from './cli.js';
 
 describe('a run', () => {
-  it('always resumes after SIGKILL, whenever it comes, and ends where it would have without', {
-    timeout: 120_000,
-  }, async () => {
+  it('always resumes after SIGKILL, whenever it comes, and ends where it would have without', async () => {
     const constant = ['--set', 'training.decay=constant'];
     const often = [...constant, '--set', 'training.checkpointEvery=1', '--set', 'training.keep=2'];
     const run = join(folder(), 'run');
