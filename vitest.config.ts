@@ -13,7 +13,7 @@ const alone: Readonly<Record<string, string>> = {
   'backend-wasm': every,
   parallel: every,
   tensor: 'test/no-backend.test.ts',
-  trainer: 'test/{cores,full-disk}.test.ts',
+  trainer: 'test/{cores,full-disk,split}.test.ts',
   web: every,
 };
 

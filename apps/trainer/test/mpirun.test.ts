@@ -1,9 +1,11 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Refusal } from '../src/errors.js';
 import { launched } from '../src/launched.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
+import { workersToShare, workersToTrain } from '../src/workers.js';
 import { apart, diffusionHere, folder, said, startTogether, train } from './cli.js';
 
 describe('launched', () => {
@@ -21,6 +23,28 @@ describe('launched', () => {
   });
 });
 
+const UNEVEN =
+  'training.batch is 5: expected a multiple of 2, since as many processes were started to share it.';
+
+describe('workers', () => {
+  beforeEach(() => {
+    vi.stubEnv('OMPI_COMM_WORLD_RANK', '0');
+    vi.stubEnv('OMPI_COMM_WORLD_SIZE', '2');
+    return () => vi.unstubAllEnvs();
+  });
+
+  it('are the processes that were started together, whatever there is to share', () => {
+    expect([workersToTrain('auto', 'cpu', 4, false), workersToShare('auto', 'cpu', 1)]).toEqual([2, 2]);
+  });
+
+  it('are not asked for as well, and share a batch evenly', () => {
+    const both = '--workers does not go with mpirun or srun, which has started 2 processes: leave it out.';
+    expect(() => workersToTrain(2, 'cpu', 4)).toThrow(new Refusal(both, { exitCode: 2 }));
+    expect(() => workersToShare(2, 'cpu', 4)).toThrow(new Refusal(both, { exitCode: 2 }));
+    expect(() => workersToTrain('auto', 'cpu', 5)).toThrow(new Refusal(UNEVEN, { exitCode: 2 }));
+  });
+});
+
 const ENDLESS = ['--steps', '1000000', '--set', 'training.decay=constant'];
 
 describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under mpirun', () => {
@@ -34,23 +58,10 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
     expect(apart(one, two, 10)).toBeLessThan(1e-5);
   });
 
-  it.each([
-    [
-      ['--batch', '5'],
-      'training.batch is 5: expected a multiple of 2, since as many processes were started to share it.',
-    ],
-    [
-      ['--workers', '2'],
-      '--workers does not go with mpirun or srun, which has started 2 processes: leave it out.',
-    ],
-  ])('%j is refused once, and all end', async (more, sentence) => {
+  it('a refusal is said once, and all end', async () => {
     const run = join(folder(), 'run');
-    const { code, stderr } = await startTogether(2, train(run, ...more)).end;
-    expect([code, stderr.match(/^error: .*$/gm), existsSync(run)]).toEqual([
-      2,
-      [`error: ${sentence}`],
-      false,
-    ]);
+    const { code, stderr } = await startTogether(2, train(run, '--batch', '5')).end;
+    expect([code, stderr.match(/^error: .*$/gm), existsSync(run)]).toEqual([2, [`error: ${UNEVEN}`], false]);
   });
 
   it('what needs one process alone lets the others go', async () => {
