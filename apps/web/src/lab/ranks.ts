@@ -75,7 +75,7 @@ async function led<Result>(
 }
 
 function startHelpers(size: number): Promise<Helpers> {
-  const start = (): Worker => new Worker(`${location.href}${HELPER}`, { type: 'module', name: self.name });
+  const start = (): Worker => new Worker(location.href, { type: 'module', name: `${self.name}${HELPER}` });
   return new Promise((resolve, reject) => {
     workers(
       size,

@@ -75,5 +75,5 @@ function serve(): void {
 }
 
 // Whoever started it is told why it cannot help.
-if (location.hash === HELPER) import('./rank.js').catch(reportError);
+if (self.name.endsWith(HELPER)) import('./rank.js').catch(reportError);
 else serve();

@@ -13,5 +13,8 @@ export type Asked = {
   readonly [Name in keyof Shares]: { readonly share: Name; readonly told: Shares[Name] };
 }[keyof Shares];
 
-/** With this at the end of its address, the lab's worker is one that helps: so all its files are there already. */
+/**
+ * With this at the end of its name, the lab's worker is one that helps: so all its files are there already. What a service
+ * worker answers has no such end of its address.
+ */
 export const HELPER = '#helper';
