@@ -80,6 +80,22 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
     expect(stderr).toContain(`Saved step ${step}.`);
   });
 
+  it('a process that is no longer heard of ends the run at a step that is saved', async () => {
+    const run = join(folder(), 'run');
+    const { child, end } = startTogether(2, train(run, ...ENDLESS, '--patience', '5'));
+    await said(child, 'train 1/');
+    const ours = childrenOf(child.pid!);
+    process.kill(ours[1]!, 'SIGSTOP');
+    const { code, stderr } = await end;
+    const [step] = checkpointSteps(run);
+    expect(code).not.toBe(0);
+    expect(step).toBeGreaterThan(0);
+    expect(stderr).toContain(
+      `error: The other ranks have not answered for 5 s: one of them hangs, or its machine is cut off. The last good checkpoint is that of step ${step}. Go on with --resume.`,
+    );
+    await vi.waitFor(() => expect(ours.filter(isAlive)).toEqual([]), { timeout: 60_000 });
+  });
+
   it.each([
     ['the first process', ([first]: number[], _: ChildProcess) => first!],
     ['another process', ([, second]: number[], _: ChildProcess) => second!],

@@ -164,9 +164,9 @@ function explained(error: unknown, { run, config: { training } }: TrainRunOption
   return error;
 }
 
-/** Whether it is what the communicator says once another rank has failed. */
+/** Whether it is what the communicator says once another rank has failed, or is no longer heard of. */
 function isOfAnother(error: unknown): error is Error {
-  return error instanceof Error && /^rank \d+ /.test(error.message);
+  return error instanceof Error && /^(rank \d+|the other ranks) /.test(error.message);
 }
 
 function upperFirst(text: string): string {
