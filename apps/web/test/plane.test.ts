@@ -169,11 +169,11 @@ describe('what no run can do better than', () => {
   });
 });
 
-describe('a run of five hundred steps', () => {
+describe('a run of three hundred steps', () => {
   const client = { signal: new AbortController().signal, report: () => {} };
   const trained = (id: number, config: Partial<PlaneConfig>) =>
     planeJobs['plane/train'](
-      { id, config: { ...CONFIG, steps: 100, seed: 0, predicts: 'v', ...config }, steps: 500 },
+      { id, config: { ...CONFIG, steps: 100, seed: 0, predicts: 'v', ...config }, steps: 300 },
       client,
     );
   let ofSimple: PlaneEvaluation;
