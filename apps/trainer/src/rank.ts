@@ -8,6 +8,7 @@ import type { CompareCommandOptions } from './commands/compare.js';
 import type { EvaluationAsked } from './commands/evaluate.js';
 import type { SampleOptions } from './commands/sample.js';
 import { join, type Order } from './ranks.js';
+import type { Fingerprint } from './run/fingerprint.js';
 import { FailedTogether, sharedParams } from './shared.js';
 
 /** What is told of a run whose folder rank 0 alone has; its weights are shared. */
@@ -18,7 +19,8 @@ interface OfRun {
 /** By the names that rank 0 calls them by; what each needs is loaded with it. */
 const TASKS = {
   backend: async ({ backend }: { backend: ActiveBackend }) => void (await startBackend(backend)),
-  train: async ({ config }: OfRun) => (await import('./runs/train-run.js')).trainAlong(config),
+  train: async ({ config, data }: OfRun & { data: Fingerprint | null }) =>
+    (await import('./runs/train-run.js')).trainAlong(config, data),
   sheet: async ({ config }: OfRun) =>
     drawAlong(config, (await import('./runs/watching-sheet.js')).watchingSheet),
   reverse: async ({ config }: OfRun) =>

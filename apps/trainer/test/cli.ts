@@ -42,14 +42,13 @@ export function start(args: readonly string[], cwd = tmpdir()): Started {
   return watched(spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
-/** Starts it as so many processes of Open MPI. */
-export function startTogether(size: number, args: readonly string[]): Started {
+/** Starts it as two processes of Open MPI, in these folders. */
+export function startTwo(args: readonly string[], folders = [tmpdir(), tmpdir()]): Started {
   // Debian's refuses root, and more processes than cores, unless it is told not to.
-  const asked = ['--allow-run-as-root', '--oversubscribe', '-np', String(size)];
+  const leave = ['--allow-run-as-root', '--oversubscribe'];
+  const [first, second] = folders.map((path) => ['-np', '1', '-wdir', path, process.execPath, MAIN, ...args]);
   return watched(
-    spawn('mpirun.openmpi', [...asked, process.execPath, MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
+    spawn('mpirun.openmpi', [...leave, ...first!, ':', ...second!], { stdio: ['ignore', 'pipe', 'pipe'] }),
   );
 }
 

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Refusal } from '../src/errors.js';
 import { launched } from '../src/launched.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { workersToShare, workersToTrain } from '../src/workers.js';
-import { apart, diffusionHere, folder, said, startTogether, train } from './cli.js';
+import { apart, diffusionHere, folder, said, startTwo, train } from './cli.js';
+import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 describe('launched', () => {
   it('tells which process of how many this is, as Open MPI, MPICH and Slurm say it', () => {
@@ -52,7 +54,7 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
     const ten = ['--steps', '10', '--set', 'training.sampleEvery=5'];
     const [one, two] = [join(folder(), 'run'), join(folder(), 'run')];
     await diffusionHere(...train(one, ...ten));
-    const { code, stderr, stdout } = await startTogether(2, train(two, ...ten)).end;
+    const { code, stderr, stdout } = await startTwo(train(two, ...ten)).end;
     expect([code, stdout]).toEqual([0, '']);
     expect(stderr.match(/^Training in .* on cpu, 2 workers;/gm)).toHaveLength(1);
     expect(apart(one, two, 10)).toBeLessThan(1e-5);
@@ -60,18 +62,35 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
 
   it('a refusal is said once, and all end', async () => {
     const run = join(folder(), 'run');
-    const { code, stderr } = await startTogether(2, train(run, '--batch', '5')).end;
+    const { code, stderr } = await startTwo(train(run, '--batch', '5')).end;
     expect([code, stderr.match(/^error: .*$/gm), existsSync(run)]).toEqual([2, [`error: ${UNEVEN}`], false]);
   });
 
+  it('other data on another machine are refused by their place, before the first step', async () => {
+    const [here, there] = [await photographs('cat', 'dog'), await photographs('cat')];
+    const run = join(folder(), 'run');
+    const config = join(folder(), 'config.json');
+    writeFileSync(config, JSON.stringify({ ...TINY_IMAGES, data: { ...TINY_IMAGES.data, labels: false } }));
+    // A place that is another folder for each of them.
+    const args = ['train', '--config', config, '--data', '/proc/self/cwd', '--out', run, '--backend', 'cpu'];
+    const { code, stderr } = await startTwo(args, [here, there]).end;
+    expect([code, stderr.match(/^error: .*$/gm), checkpointSteps(run)]).toEqual([
+      1,
+      [
+        `error: Rank 1 failed: The data on ${hostname()} are not those of the first process: expected the same at the same place. The last good checkpoint is that of step 0. Go on with --resume.`,
+      ],
+      [0],
+    ]);
+  });
+
   it('what needs one process alone lets the others go', async () => {
-    const { code, stdout } = await startTogether(2, ['convert', '--help']).end;
+    const { code, stdout } = await startTwo(['convert', '--help']).end;
     expect([code, stdout.match(/^Usage: /gm)]).toEqual([0, ['Usage: ']]);
   });
 
   it('SIGTERM to the first process stops all after the same step, which it saves', async () => {
     const run = join(folder(), 'run');
-    const { child, end } = startTogether(2, train(run, ...ENDLESS));
+    const { child, end } = startTwo(train(run, ...ENDLESS));
     await said(child, 'train 1/');
     process.kill(Number(readFileSync(join(run, 'lock'), 'utf8')), 'SIGTERM');
     const { code, stderr } = await end;
@@ -102,7 +121,7 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
     ['mpirun', (_: number[], { pid }: ChildProcess) => pid!],
   ])('a kill of %s leaves none of them', async (_, which) => {
     const run = join(folder(), 'run');
-    const { child, end } = startTogether(2, train(run, ...ENDLESS));
+    const { child, end } = startTwo(train(run, ...ENDLESS));
     await said(child, 'train 1/');
     const ours = childrenOf(child.pid!);
     expect(ours).toHaveLength(2);

@@ -1,5 +1,7 @@
 import { rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { batches, DataError, type Dataset } from '@diffusion-ts/datasets';
 import { type Built, build, classesOf, type RunConfig } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
@@ -13,6 +15,7 @@ import {
 } from '@diffusion-ts/training';
 import { isDead, isOutOfMemory, Refusal, sentence } from '../errors.js';
 import { interruptible } from '../interrupt.js';
+import { launched } from '../launched.js';
 import { png } from '../pictures/raster.js';
 import { progress, significant } from '../progress.js';
 import { onAll, ranks } from '../ranks.js';
@@ -26,6 +29,7 @@ import {
   writeCheckpoint,
 } from '../run/checkpoints.js';
 import { readEvaluation, removeEvaluation } from '../run/evaluation.js';
+import { type Fingerprint, fingerprintOf } from '../run/fingerprint.js';
 import { addStep, emptyInterval, type Interval, metricsOf, readInterval } from '../run/interval.js';
 import { appendMetrics, truncateMetrics } from '../run/metrics.js';
 import { replaceFile } from '../run/replace-file.js';
@@ -66,7 +70,9 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
   const { state, interval } = await startingPoint(options, built);
   try {
     rewind(run, state.step, config.training.keep);
-    await onAll('train', { config }, async () => {
+    // Threads see the same files.
+    const data = launched().size > 1 ? await fingerprintOf(dataset) : null;
+    await onAll('train', { config, data }, async () => {
       await sharedState(state);
       await advance({ ...options, ...built, state, interval, events: eventWriter(run, state.step + 1) });
     });
@@ -78,13 +84,21 @@ export async function trainRun(options: TrainRunOptions): Promise<number> {
   }
 }
 
-/** What the other ranks do meanwhile: the same steps on their own rows of each batch, and their share of the sheets. */
-export async function trainAlong(config: RunConfig): Promise<void> {
+/**
+ * What the other ranks do meanwhile: the same steps on their own rows of each batch, and their share of the sheets.
+ * @throws Refusal if the data are other `data` on this machine than on the first.
+ */
+export async function trainAlong(config: RunConfig, data: Fingerprint | null): Promise<void> {
   const built = build(config);
   // Of a process of its own, which Ctrl-C reaches too: all ranks end after the same step.
   const interrupt = interruptible(() => {});
   const state = await sharedState(undefined);
   const dataset = await openTrainingData(config);
+  if (data !== null && !isDeepStrictEqual(data, await fingerprintOf(dataset))) {
+    throw new Refusal(
+      `The data on ${hostname()} are not those of the first process: expected the same at the same place`,
+    );
+  }
   const { signal } = interrupt;
   const { records, dispose } = stepsOf({ ...built, config, dataset, state, signal });
   try {
