@@ -18,7 +18,7 @@ export interface BackendInfo {
   readonly note?: string;
 }
 
-/** wasm, always there: one thread, so that it needs no cross-origin isolation. */
+/** wasm, always there: one thread in each worker, so that it needs no cross-origin isolation. */
 export async function start(): Promise<void> {
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   // tfjs wants all three named, and takes only this one where there is SIMD and no threads.
