@@ -46,20 +46,14 @@ export function twoHosts() {
      * Starts a command on each, a rank each, by the mpirun of the first.
      * @param {readonly string[]} command options of mpirun before it
      * @param {import('node:child_process').SpawnOptions} [options]
+     * @returns {import('node:child_process').ChildProcess}
      */
     mpirun(command, options) {
       const hosts = ADDRESSES.map((address) => `${address}:1`).join();
-      const mpirun = [
-        'mpirun.openmpi',
-        '--allow-run-as-root',
-        '--mca',
-        'plm_rsh_agent',
-        agent,
-        '--host',
-        hosts,
-      ];
+      const across = ['--mca', 'plm_rsh_agent', agent, '--host', hosts, '-np', '2'];
+      const mpirun = ['mpirun.openmpi', '--allow-run-as-root', ...across];
       const named = ['unshare', '--uts', 'sh', '-c', 'hostname host-1; exec "$@"', 'sh'];
-      return spawn('ip', ['netns', 'exec', first, ...named, ...mpirun, '-np', '2', ...command], options);
+      return spawn('ip', ['netns', 'exec', first, ...named, ...mpirun, ...command], options);
     },
     /** Slows the link down, in both directions. @param {string} rate such as `1gbit` */
     slow(rate) {

@@ -15,10 +15,10 @@ const module = new URL('./train-together.js', import.meta.url);
 
 /** What two ranks save after so many steps, from the beginning or from what was saved. */
 async function saved(data: { readonly steps: number; readonly saved?: Saved }): Promise<Saved> {
-  const [{ saved }] = await threads(2, module, data, (communicator: Communicator) =>
+  const [first] = await threads(2, module, data, (communicator: Communicator) =>
     trainTogether(communicator, data),
   );
-  return saved;
+  return first!.saved;
 }
 interface Saved {
   readonly progress: { readonly step: number };
