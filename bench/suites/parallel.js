@@ -30,13 +30,8 @@ const STEPS = ['unet step 32', 'unet step 64', 'mnist step 64'];
 export const bars = [
   ...STEPS.slice(0, 2).map((name) => bar(name, TWO, ONE, 1.8)),
   bar('unet sample 32', TWO, ONE, 1.9),
-  ...counts
-    .slice(2)
-    .flatMap((count) =>
-      ['unet step 64', 'unet sample 32'].map((name) => bar(name, workers(count), ONE, 0.7 * count)),
-    ),
   ...STEPS.map((name) => bar(name, PROCESSES, TWO, 1)),
-  ...counts.flatMap((count) => STEPS.map((name) => bar(name, workers(count), `pytorch, ${count}`, 1))),
+  ...counts.map((count) => bar('mnist step 64', workers(count), `pytorch, ${count}`, 1)),
   // At most 3 % of a step is spent on adding up its gradients, at most as much memory as that of as many alone.
   ...[TWO, PROCESSES].map((system) => bar('unet sum', system, system, 1 / 0.03, 'unet step 64')),
   bar('unet step 64 peak memory', TWO, ONE, 1 / 2),
