@@ -101,7 +101,7 @@ describe.skipIf(spawnSync('mpirun.openmpi', ['--version']).status !== 0)('under 
 
   it('a process that is no longer heard of ends the run at a step that is saved', async () => {
     const run = join(folder(), 'run');
-    const { child, end } = startTogether(2, train(run, ...ENDLESS, '--patience', '5'));
+    const { child, end } = startTwo(train(run, ...ENDLESS, '--patience', '5'));
     await said(child, 'train 1/');
     const ours = childrenOf(child.pid!);
     process.kill(ours[1]!, 'SIGSTOP');
