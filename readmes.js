@@ -25,9 +25,16 @@ try {
     const file = join(beside, '.readme-types', 'README.ts');
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, example);
+    // What it imports from beside it: `name.js`, with its text below.
+    for (const [, name, code] of markdown.matchAll(/`([\w-]+\.js)`:\n\n```js\n(.*?)^```/gms)) {
+      writeFileSync(join(dirname(file), name), code);
+    }
     files.push(file);
   }
-  writeFileSync(config, JSON.stringify({ extends: './tsconfig.base.json', files }));
+  writeFileSync(
+    config,
+    JSON.stringify({ extends: './tsconfig.base.json', compilerOptions: { allowJs: true }, files }),
+  );
   execFileSync('tsc', ['-p', config], { stdio: 'inherit' });
 } catch (error) {
   if (error.status === undefined) throw error;
