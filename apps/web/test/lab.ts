@@ -13,7 +13,7 @@ export const hasBrowser: boolean = existsSync(CHROMIUM);
 
 export interface Lab {
   readonly url: string;
-  /** A page of the site in a browser profile of its own, ready to compute; what goes wrong in it is in `errors`. */
+  /** A page of the site in a browser profile of its own, ready to compute on one worker; what goes wrong in it is in `errors`. */
   visit(hash: string, options?: BrowserContextOptions): Promise<Visit>;
   close(): Promise<void>;
 }
@@ -43,6 +43,17 @@ export const ISOLATED = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 } as const;
+
+/** The profile of somebody who has never been here. */
+export const NEW_VISITOR: BrowserContextOptions = { storageState: { cookies: [], origins: [] } };
+
+/** That of somebody who chose one worker: ranks wait for each other where other tests compute beside them. */
+const oneWorker = (url: string): BrowserContextOptions => ({
+  storageState: {
+    cookies: [],
+    origins: [{ origin: new URL(url).origin, localStorage: [{ name: 'workers', value: '1' }] }],
+  },
+});
 
 export async function openLab(
   graphics: readonly string[] = WITHOUT_GPU,
@@ -88,6 +99,7 @@ async function visit(
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: 'reduce',
+    ...oneWorker(url),
     ...options,
   });
   const page = await context.newPage();

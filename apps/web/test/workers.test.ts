@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasBrowser, ISOLATED, type Lab, openLab, type Visit, WITHOUT_GPU } from './lab.js';
+import { hasBrowser, ISOLATED, type Lab, NEW_VISITOR, openLab, type Visit, WITHOUT_GPU } from './lab.js';
 
 /** A page of a device with so many cores, whose worker runs `first` before the page asks it for anything. */
 async function visit(lab: Lab, address: string, cores: number, first = ''): Promise<Visit> {
-  const opened = await lab.visit('forward', { serviceWorkers: 'block' });
+  const opened = await lab.visit('forward', { ...NEW_VISITOR, serviceWorkers: 'block' });
   await opened.page.route(/worker-.*\.js$/, async (route) => {
     const response = await route.fetch();
     const has = `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });`;
@@ -83,7 +83,7 @@ describe.skipIf(!hasBrowser)('the lab on several workers', { timeout: 120_000 },
   it.skipIf(availableParallelism() < 2)(
     'has its helpers offline, from what the service worker keeps',
     async () => {
-      const { page, errors, close } = await isolated.visit('forward');
+      const { page, errors, close } = await isolated.visit('forward', NEW_VISITOR);
       await page.evaluate(async () => {
         await navigator.serviceWorker.ready;
         if (!navigator.serviceWorker.controller)

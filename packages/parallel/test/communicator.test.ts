@@ -153,7 +153,6 @@ async function outcomesOf(
 const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
   'a single rank': { size: 1, run: async () => [(await ask(single())) as Said] },
   'one thread': ofThreads(1, (options) => runThreads(1, options)),
-  'two threads': ofThreads(2, (options) => runThreads(2, options)),
   'three threads': ofThreads(3, (options) => runThreads(3, options)),
   'one worker': ofThreads(1, (options) => runWorkers(1, options)),
   'three workers that send messages': ofThreads(3, (options) => runWorkers(3, options)),
@@ -161,7 +160,6 @@ const IMPLEMENTATIONS: Readonly<Record<string, Implementation>> = {
   'three workers of a page in Chromium': inChromium('page', false),
   'three workers of a worker of an isolated page in Chromium': inChromium('worker', true),
   'two processes of Open MPI': processes(2, 'mpirun.openmpi'),
-  'four processes of Open MPI': processes(4, 'mpirun.openmpi'),
   'three processes of MPICH': processes(3, 'mpirun.mpich'),
 };
 

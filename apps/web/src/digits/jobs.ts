@@ -77,7 +77,8 @@ interface Session extends DigitsRun {
 let session: Session | undefined;
 /** Whether the stored run is this tab's. */
 let owned = false;
-let stopper: AbortController | undefined;
+/** Of the trainings that are under way or wait for their turn. */
+const stoppers = new Set<AbortController>();
 let turn: Promise<unknown> = Promise.resolve();
 
 /** One job after another: none frees what another one uses, and none begins while a run is being stored. */
@@ -85,6 +86,10 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const mine = turn.then(work);
   turn = mine.catch(() => {});
   return mine;
+}
+
+function stopTraining(): void {
+  for (const stopper of stoppers) stopper.abort();
 }
 
 /** The run on digits with its averaged weights, which stay its own; undefined before it has any. */
@@ -123,10 +128,11 @@ export const digitsJobs: Handlers<DigitsJobs> = {
       return status(session, await drawDigits(single(), session), notice);
     }),
 
-  'digits/train': ({ sampleEvery, workers }, { signal, report }) =>
-    inTurn(async () => {
+  'digits/train': ({ sampleEvery, workers }, { signal, report }) => {
+    const stopper = stoppedBy(signal);
+    stoppers.add(stopper);
+    return inTurn(async () => {
       const run = mine();
-      stopper = stoppedBy(signal);
       const plan = { sampleEvery, signal: stopper.signal };
       const size = ranksFor(run.batch, workers);
       const work = together(size, 'digits', shareOf(run, sampleEvery), async (communicator) => {
@@ -144,10 +150,11 @@ export const digitsJobs: Handlers<DigitsJobs> = {
         () => save(run),
       );
       return status(run, await work, notStored);
-    }),
+    }).finally(() => stoppers.delete(stopper));
+  },
 
   'digits/reset'({ batch }) {
-    stopper?.abort();
+    stopTraining();
     return inTurn(async () => {
       const current = mine();
       await forgetFiles([FILE]).catch(() => {});
@@ -186,7 +193,7 @@ export const digitsJobs: Handlers<DigitsJobs> = {
       disposeParams(params);
       throw error;
     }
-    stopper?.abort();
+    stopTraining();
     return inTurn(async () => {
       replace(current, initialState(params), batch);
       current.state.ema = copied(params);
