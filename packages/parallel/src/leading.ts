@@ -2,7 +2,7 @@
 
 import type { Communicator } from './communicator.js';
 import { communicatorOver } from './communicator-over.js';
-import { hasFailed, type StoppableWire, type Wire } from './wire.js';
+import { hasFailed, RankError, type StoppableWire, type Wire } from './wire.js';
 
 /** Why a rank failed, as it says itself. */
 export interface Failure {
@@ -44,7 +44,7 @@ export async function leading<Result>(
       failure === undefined
         ? []
         : [
-            new Error(hasFailed(others[i]!.rank, failure.message), {
+            new RankError(hasFailed(others[i]!.rank, failure.message), {
               cause: Object.assign(new Error(failure.message), { stack: failure.stack }),
             }),
           ],

@@ -1,5 +1,5 @@
 import { addUp } from './add-up.js';
-import { hasLeft, type StoppableWire } from './wire.js';
+import { hasLeft, RankError, type StoppableWire } from './wire.js';
 
 /** What goes from rank to rank: what one says or is answered, or why all ends. */
 type Message = { readonly said: unknown } | { readonly stopped: string };
@@ -47,7 +47,7 @@ export function messageWire(rank: number, size: number, ports: readonly MessageP
   }
 
   function checkGoesOn(): void {
-    if (why !== undefined) throw new Error(why);
+    if (why !== undefined) throw new RankError(why);
   }
 
   /** Each rank says something; rank 0 makes of it an answer for each. */

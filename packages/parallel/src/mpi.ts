@@ -2,7 +2,7 @@ import type { Communicator } from './communicator.js';
 import { communicatorOver } from './communicator-over.js';
 import { failureOf } from './leading.js';
 import { type MpiLibrary, openMpi } from './mpi-library.js';
-import { hasFailed, hasLeft, type Wire, type Words } from './wire.js';
+import { hasFailed, hasLeft, RankError, type Wire, type Words } from './wire.js';
 
 // One thread at a time, whichever it is: koffi waits in threads of its own.
 const MPI_THREAD_SERIALIZED = 2;
@@ -96,7 +96,7 @@ function start({ handles, call, waiting }: MpiLibrary, patience: number): MpiWir
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
           isStuck = true;
-          over = new Error(
+          over = new RankError(
             `the other ranks have not answered for ${patience} s: one of them hangs, or its machine is cut off`,
           );
           reject(over);
@@ -128,9 +128,9 @@ function start({ handles, call, waiting }: MpiLibrary, patience: number): MpiWir
     if (failing >= 0) {
       const letters = rank === failing ? message : new Int32Array(told[failing]![2]);
       await bcast(letters, letters.length, int, failing, world);
-      over = new Error(hasFailed(failing, String.fromCodePoint(...letters)));
+      over = new RankError(hasFailed(failing, String.fromCodePoint(...letters)));
     } else if (leaving >= 0 && own !== farewell) {
-      over = new Error(hasLeft(leaving));
+      over = new RankError(hasLeft(leaving));
     }
     if (over !== undefined) throw over;
     return told;

@@ -1,5 +1,5 @@
 import { addUp } from './add-up.js';
-import { hasLeft, type StoppableWire, type Words } from './wire.js';
+import { hasLeft, RankError, type StoppableWire, type Words } from './wire.js';
 
 // Where the words are that all ranks watch: how many have come to a meeting; how many meetings there were; what is counted
 // up whenever there is something to wake for; whether all is stopped, and whether it is about to be; the length of why; how
@@ -89,7 +89,7 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
 
   function checkGoesOn(): void {
     const sentence = stopped();
-    if (sentence !== undefined) throw new Error(sentence);
+    if (sentence !== undefined) throw new RankError(sentence);
   }
 
   /**

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { batches, DataError, type Dataset } from '@diffusion-ts/datasets';
+import { RankError } from '@diffusion-ts/parallel';
 import { type Built, build, classesOf, type RunConfig } from '@diffusion-ts/recipes';
 import { rng } from '@diffusion-ts/tensor';
 import {
@@ -166,7 +167,7 @@ function explained(error: unknown, { run, config: { training } }: TrainRunOption
       cause: error,
     });
   }
-  if (isOfAnother(error)) {
+  if (error instanceof RankError) {
     return new Refusal(
       `${upperFirst(error.message)}. ${kept}${last === undefined ? '' : ' Go on with --resume.'}`,
       { cause: error },
@@ -176,11 +177,6 @@ function explained(error: unknown, { run, config: { training } }: TrainRunOption
     return new Refusal(`The run cannot be written to ${run}: ${sentence(error)}. ${kept}`, { cause: error });
   }
   return error;
-}
-
-/** Whether it is what the communicator says once another rank has failed, or is no longer heard of. */
-function isOfAnother(error: unknown): error is Error {
-  return error instanceof Error && /^(rank \d+|the other ranks) /.test(error.message);
 }
 
 function upperFirst(text: string): string {
@@ -244,7 +240,7 @@ async function advance(training: Training): Promise<void> {
   } catch (error) {
     // Data are asked for between two steps: what they refuse leaves the state whole, as Ctrl-C does. So does another rank
     // that fails, since a step is taken once all have done their share of it.
-    if (error instanceof DataError || isOfAnother(error)) await save(training);
+    if (error instanceof DataError || error instanceof RankError) await save(training);
     throw error;
   } finally {
     bar.stop();
