@@ -1,4 +1,4 @@
-// Compiles the AssemblyScript kernels and embeds the binary in a module, so that Node, bundlers and workers load it alike.
+// Compiles the AssemblyScript kernels and embeds each binary in a module, so that Node, bundlers and workers load it alike.
 // tfjs's own binary is laid beside it, where use-wasm.js finds it however it is bundled.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,31 +6,38 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import asc from 'assemblyscript/asc';
 
-const { error, stderr, binary } = await compile();
-if (error !== null) {
-  console.error(stderr);
-  process.exit(1);
-}
-if (hasData(binary)) {
-  console.error('the kernels carry a data segment, which would land on the memory of tfjs');
-  process.exit(1);
-}
 mkdirSync('dist', { recursive: true });
-writeFileSync(
-  'dist/binary.js',
-  `export const binary = /* @__PURE__ */ Uint8Array.from(atob('${Buffer.from(binary).toString('base64')}'), (c) => c.charCodeAt(0));\n`,
-);
+// Products and sums are one instruction where the engine has relaxed SIMD.
+await build('binary', ['simd']);
+await build('fused-binary', ['simd', 'relaxed-simd']);
 
 const tfjs = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json'));
 copyFileSync(join(tfjs, 'dist/tfjs-backend-wasm-simd.wasm'), 'dist/tfjs-backend-wasm-simd.wasm');
 
-async function compile() {
+async function build(name, features) {
+  const { error, stderr, binary } = await compile(features);
+  if (error !== null) {
+    console.error(stderr);
+    process.exit(1);
+  }
+  if (hasData(binary)) {
+    console.error('the kernels carry a data segment, which would land on the memory of tfjs');
+    process.exit(1);
+  }
+  writeFileSync(
+    `dist/${name}.js`,
+    `export const binary = /* @__PURE__ */ Uint8Array.from(atob('${Buffer.from(binary).toString('base64')}'), (c) => c.charCodeAt(0));\n`,
+  );
+}
+
+async function compile(features) {
   const files = new Map();
   const { error, stderr } = await asc.main(
     // biome-ignore format: one line for what goes in and out, one for what the module may have, one for speed
     [
       'assembly/index.ts', '--outFile', 'kernels.wasm',
-      '--runtime', 'stub', '--importMemory', '--enable', 'simd', '--use', 'abort=', '--noAssert',
+      '--runtime', 'stub', '--importMemory', ...features.flatMap((feature) => ['--enable', feature]),
+      '--use', 'abort=', '--noAssert',
       '--optimizeLevel', '3', '--shrinkLevel', '0', '--converge',
     ],
     {

@@ -3,24 +3,25 @@
 import {
   BIAS, C0, C1, C2, C3, C4, C5, LARGEST, LN2_HIGH, LN2_LOW, LOG2E, ONE, ROUNDER, SMALLEST,
 } from './constants';
+import { addProduct, subtractProduct } from './vector';
 
 /** eˣ within 2 ulp, k being `constantTable()`; 0 and ∞ where float32 ends, NaN for NaN. */
 @inline
 export function exp4(x: v128, k: usize): v128 {
   x = f32x4.pmax(f32x4.pmin(x, v128.load(k, LARGEST)), v128.load(k, SMALLEST));
   // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the low bits.
-  const shifted = f32x4.add(f32x4.mul(x, v128.load(k, LOG2E)), v128.load(k, ROUNDER));
+  const shifted = addProduct(v128.load(k, ROUNDER), x, v128.load(k, LOG2E));
   const n = f32x4.sub(shifted, v128.load(k, ROUNDER));
   const whole = i32x4.sub(shifted, v128.load(k, ROUNDER));
-  let r = f32x4.sub(x, f32x4.mul(n, v128.load(k, LN2_HIGH)));
-  r = f32x4.sub(r, f32x4.mul(n, v128.load(k, LN2_LOW)));
+  let r = subtractProduct(x, n, v128.load(k, LN2_HIGH));
+  r = subtractProduct(r, n, v128.load(k, LN2_LOW));
   // In pairs, so that no long chain of sums has to be waited for.
   const r2 = f32x4.mul(r, r);
-  const high = f32x4.add(f32x4.mul(r, v128.load(k, C5)), v128.load(k, C4));
-  const middle = f32x4.add(f32x4.mul(r, v128.load(k, C3)), v128.load(k, C2));
-  const low = f32x4.add(f32x4.mul(r, v128.load(k, C1)), v128.load(k, C0));
-  let p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, r2), middle), r2), low);
-  p = f32x4.add(f32x4.mul(p, r2), f32x4.add(r, v128.load(k, ONE)));
+  const high = addProduct(v128.load(k, C4), r, v128.load(k, C5));
+  const middle = addProduct(v128.load(k, C2), r, v128.load(k, C3));
+  const low = addProduct(v128.load(k, C0), r, v128.load(k, C1));
+  let p = addProduct(low, addProduct(middle, high, r2), r2);
+  p = addProduct(f32x4.add(r, v128.load(k, ONE)), p, r2);
   // 2ⁿ in two factors, so that neither leaves the range of float32 before the product does.
   const half = i32x4.shr_s(whole, 1);
   p = f32x4.mul(p, i32x4.shl(i32x4.add(half, v128.load(k, BIAS)), 23));

@@ -1,6 +1,6 @@
 // The heart of every product: a 4×8 tile of C kept in eight registers. A larger tile spills in V8.
 
-import { F, least, load, store } from './vector';
+import { addProduct, F, least, load, store } from './vector';
 
 /** Rows and columns of the register tile. */
 export const ROWS: usize = 4;
@@ -36,17 +36,17 @@ export function tile(
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const a0 = v128.load32_splat(a);
-    c00 = f32x4.add(c00, f32x4.mul(a0, b0));
-    c01 = f32x4.add(c01, f32x4.mul(a0, b1));
+    c00 = addProduct(c00, a0, b0);
+    c01 = addProduct(c01, a0, b1);
     const a1 = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(a1, b0));
-    c11 = f32x4.add(c11, f32x4.mul(a1, b1));
+    c10 = addProduct(c10, a1, b0);
+    c11 = addProduct(c11, a1, b1);
     const a2 = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(a2, b0));
-    c21 = f32x4.add(c21, f32x4.mul(a2, b1));
+    c20 = addProduct(c20, a2, b0);
+    c21 = addProduct(c21, a2, b1);
     const a3 = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(a3, b0));
-    c31 = f32x4.add(c31, f32x4.mul(a3, b1));
+    c30 = addProduct(c30, a3, b0);
+    c31 = addProduct(c31, a3, b1);
     a += 16;
     b += 32;
   }

@@ -4,6 +4,20 @@
 export const F: usize = 4;
 export const V: usize = 16;
 
+/** c + a b, in one instruction that rounds once where the engine has it (relaxed SIMD). */
+@inline
+export function addProduct(c: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
+/** c − a b, as `addProduct`. */
+@inline
+export function subtractProduct(c: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
+  return f32x4.sub(c, f32x4.mul(a, b));
+}
+
 /** Reads the first `count` (1 … 3) floats at `p`; the other lanes are zero. Never reads beyond. */
 export function loadPart(p: usize, count: usize): v128 {
   let v = v128.load32_zero(p);

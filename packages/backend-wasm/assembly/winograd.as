@@ -19,7 +19,7 @@ import {
   Q_AT_Q,
 } from './constants';
 import { COLUMNS, ROWS, tiles } from './tile';
-import { accumulate, F, least, load, roundUp, store, storeTransposed, V } from './vector';
+import { accumulate, addProduct, F, least, load, roundUp, store, storeTransposed, subtractProduct, V } from './vector';
 
 const POINTS: usize = 36;
 const TILE: usize = 4;
@@ -36,6 +36,16 @@ function plus(a: v128, b: v128): v128 {
 }
 
 @inline
+function plusTimes(c: v128, a: v128, factor: usize): v128 {
+  return addProduct(c, a, v128.load(factor));
+}
+
+@inline
+function minusTimes(c: v128, a: v128, factor: usize): v128 {
+  return subtractProduct(c, a, v128.load(factor));
+}
+
+@inline
 function minus(a: v128, b: v128): v128 {
   return f32x4.sub(a, b);
 }
@@ -43,16 +53,16 @@ function minus(a: v128, b: v128): v128 {
 /** Bᵀ d for one line of six: written at `to`, `step` apart. */
 @inline
 function inputLine(k: usize, to: usize, step: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
-  v128.store(to, plus(minus(d4, times(d2, k + P2_PLUS_Q2)), times(d0, k + P2_Q2)));
-  let even = minus(d4, times(d2, k + Q2));
-  let odd = times(minus(d3, times(d1, k + Q2)), k + P);
-  v128.store(to + step, plus(even, odd));
-  v128.store(to + 2 * step, minus(even, odd));
-  even = minus(d4, times(d2, k + P2));
-  odd = times(minus(d3, times(d1, k + P2)), k + Q);
-  v128.store(to + 3 * step, plus(even, odd));
-  v128.store(to + 4 * step, minus(even, odd));
-  v128.store(to + 5 * step, plus(minus(d5, times(d3, k + P2_PLUS_Q2)), times(d1, k + P2_Q2)));
+  v128.store(to, plusTimes(minusTimes(d4, d2, k + P2_PLUS_Q2), d0, k + P2_Q2));
+  let even = minusTimes(d4, d2, k + Q2);
+  let odd = minusTimes(d3, d1, k + Q2);
+  v128.store(to + step, plusTimes(even, odd, k + P));
+  v128.store(to + 2 * step, minusTimes(even, odd, k + P));
+  even = minusTimes(d4, d2, k + P2);
+  odd = minusTimes(d3, d1, k + P2);
+  v128.store(to + 3 * step, plusTimes(even, odd, k + Q));
+  v128.store(to + 4 * step, minusTimes(even, odd, k + Q));
+  v128.store(to + 5 * step, plusTimes(minusTimes(d5, d3, k + P2_PLUS_Q2), d1, k + P2_Q2));
 }
 
 /** Bᵀ d B for four channels at `channel` bytes of the 36 pixels whose addresses are in `table`; `half` is scratch. */
@@ -106,9 +116,9 @@ function outputLine(k: usize, to: usize, step: usize, m0: v128, m1: v128, m2: v1
   const qSum = plus(m3, m4);
   const qDifference = minus(m3, m4);
   v128.store(to, plus(m0, plus(pSum, qSum)));
-  v128.store(to + step, plus(times(pDifference, k + P), times(qDifference, k + Q)));
-  v128.store(to + 2 * step, plus(times(pSum, k + P2), times(qSum, k + Q2)));
-  v128.store(to + 3 * step, plus(plus(times(pDifference, k + P3), times(qDifference, k + Q3)), m5));
+  v128.store(to + step, plusTimes(times(pDifference, k + P), qDifference, k + Q));
+  v128.store(to + 2 * step, plusTimes(times(pSum, k + P2), qSum, k + Q2));
+  v128.store(to + 3 * step, plusTimes(plusTimes(m5, pDifference, k + P3), qDifference, k + Q3));
 }
 
 /** Aᵀ m A for four channels of the 36 products at `from`, `step` apart, into `half`: one direction of it. */
@@ -149,11 +159,11 @@ function outputTile(
     const qDifference = minus(m3, m4);
     const y0 = plus(plus(v128.load(p), bias), plus(pSum, qSum));
     v128.store(to, y0);
-    const y1 = plus(plus(times(pDifference, k + P), bias), times(qDifference, k + Q));
+    const y1 = plusTimes(plusTimes(bias, pDifference, k + P), qDifference, k + Q);
     v128.store(to + pixel, y1);
-    const y2 = plus(plus(times(pSum, k + P2), bias), times(qSum, k + Q2));
+    const y2 = plusTimes(plusTimes(bias, pSum, k + P2), qSum, k + Q2);
     v128.store(to + 2 * pixel, y2);
-    const y3 = plus(plus(times(pDifference, k + P3), times(qDifference, k + Q3)), plus(v128.load(p, 80), bias));
+    const y3 = plusTimes(plusTimes(plus(v128.load(p, 80), bias), pDifference, k + P3), qDifference, k + Q3);
     v128.store(to + 3 * pixel, y3);
     sum = plus(sum, plus(plus(y0, y1), plus(y2, y3)));
     to += row;
@@ -188,12 +198,12 @@ function outputTilePart(
 @inline
 function outputGradientLine(k: usize, to: usize, step: usize, y0: v128, y1: v128, y2: v128, y3: v128): void {
   v128.store(to, y0);
-  let even = plus(y0, times(y2, k + P2));
-  let odd = plus(times(y1, k + P), times(y3, k + P3));
+  let even = plusTimes(y0, y2, k + P2);
+  let odd = plusTimes(times(y1, k + P), y3, k + P3);
   v128.store(to + step, plus(even, odd));
   v128.store(to + 2 * step, minus(even, odd));
-  even = plus(y0, times(y2, k + Q2));
-  odd = plus(times(y1, k + Q), times(y3, k + Q3));
+  even = plusTimes(y0, y2, k + Q2);
+  odd = plusTimes(times(y1, k + Q), y3, k + Q3);
   v128.store(to + 3 * step, plus(even, odd));
   v128.store(to + 4 * step, minus(even, odd));
   v128.store(to + 5 * step, y3);
@@ -235,11 +245,11 @@ function outputGradientTilePart(
 @inline
 function filterLine(k: usize, to: usize, step: usize, g0: v128, g1: v128, g2: v128): void {
   v128.store(to, times(g0, k + AT_0));
-  let even = times(plus(g0, times(g2, k + P2)), k + AT_P);
+  let even = times(plusTimes(g0, g2, k + P2), k + AT_P);
   let odd = times(g1, k + P_AT_P);
   v128.store(to + step, plus(even, odd));
   v128.store(to + 2 * step, minus(even, odd));
-  even = times(plus(g0, times(g2, k + Q2)), k + AT_Q);
+  even = times(plusTimes(g0, g2, k + Q2), k + AT_Q);
   odd = times(g1, k + Q_AT_Q);
   v128.store(to + 3 * step, plus(even, odd));
   v128.store(to + 4 * step, minus(even, odd));
@@ -251,9 +261,9 @@ function filterLine(k: usize, to: usize, step: usize, g0: v128, g1: v128, g2: v1
 function filterGradientLine(k: usize, to: usize, step: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, u5: v128): void {
   const pSum = times(plus(u1, u2), k + AT_P);
   const qSum = times(plus(u3, u4), k + AT_Q);
-  v128.store(to, plus(times(u0, k + AT_0), plus(pSum, qSum)));
+  v128.store(to, plusTimes(plus(pSum, qSum), u0, k + AT_0));
   v128.store(to + step, plus(times(minus(u1, u2), k + P_AT_P), times(minus(u3, u4), k + Q_AT_Q)));
-  v128.store(to + 2 * step, plus(plus(times(pSum, k + P2), times(qSum, k + Q2)), u5));
+  v128.store(to + 2 * step, plus(plusTimes(times(pSum, k + P2), qSum, k + Q2), u5));
 }
 
 /** Addresses of the pixels `top … top + size − 1` × `left … left + size − 1` of an image; those outside are `zeros`. */

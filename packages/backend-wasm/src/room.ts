@@ -1,6 +1,6 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
-import { binary } from '#binary';
 import type { Exports } from './exports.js';
+import { hasFusedProducts } from './fused.js';
 import { sizeOf } from './shapes.js';
 
 /** What the kernels use of tfjs's wasm backend. */
@@ -51,9 +51,11 @@ export interface Room {
 let compiled: WebAssembly.Module | undefined;
 const rooms = new WeakMap<WasmBackend, Room>();
 
-/** Compiles the kernels ahead of their first use: a page should not do that synchronously. */
+/** Compiles the kernels, the build that suits the engine; before the first room. */
 export async function prepare(): Promise<void> {
-  compiled ??= await WebAssembly.compile(binary);
+  if (compiled !== undefined) return;
+  const { binary } = await (hasFusedProducts() ? import('#fused-binary') : import('#binary'));
+  compiled = await WebAssembly.compile(binary);
 }
 
 /** The room of a backend, made when the first kernel runs on it. */
@@ -74,7 +76,7 @@ function makeRoom(backend: WasmBackend): Room {
       'the wasm backend was started with threads before useWasm, which works without: call it first',
     );
   }
-  compiled ??= new WebAssembly.Module(binary);
+  if (compiled === undefined) throw new Error('the kernels are not compiled: await useWasm() first');
   const kernels = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Exports;
 
   refuseWhatDoesNotFit(wasm);

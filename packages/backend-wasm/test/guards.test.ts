@@ -1,14 +1,16 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { opsKernels } from '../src/ops-kernels.js';
 import { randomKernels } from '../src/random-kernels.js';
-import { roomOf } from '../src/room.js';
+import { prepare, roomOf } from '../src/room.js';
 import { sizeOf } from '../src/shapes.js';
 import { softmaxGradientKernel } from '../src/softmax-gradient.js';
 import { tfjsKernels } from '../src/tfjs-kernels.js';
 import { GuardedBackend } from './guarded-backend.js';
 import { type Call, changed, emptied, rightCalls } from './kernel-calls.js';
+
+beforeAll(prepare);
 
 type Outputs = tf.TensorInfo | tf.TensorInfo[] | undefined;
 type Run = (backend: GuardedBackend, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap) => Outputs;
