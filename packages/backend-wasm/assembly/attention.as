@@ -3,7 +3,7 @@
 import { constantTable } from './constants';
 import { gemm, gemmScratch } from './gemm';
 import { exp4 } from './math';
-import { clear, F, least, load, store, sumLanes } from './vector';
+import { addProduct, clear, F, least, load, store, sumLanes } from './vector';
 
 const QUERIES: usize = 64;
 
@@ -107,7 +107,6 @@ export function attentionGradient(
   q: usize,
   k: usize,
   v: usize,
-  y: usize,
   logSumExp: usize,
   dq: usize,
   dk: usize,
@@ -134,21 +133,22 @@ export function attentionGradient(
       product(qBlock, k, weights, rows, keys, depth, zeros, scratch);
       product(dyBlock, v, slopes, rows, keys, depth, zeros, scratch);
       for (let i: usize = 0; i < rows; i++) {
-        let inner: f32 = 0;
-        for (let j: usize = 0; j < depth; j++) {
-          const at = ((first + i) * depth + j) * F;
-          inner += f32.load(dy + at) * f32.load(y + at);
-        }
         const shift = f32x4.splat(f32.load(logSumExp + (first + i) * F));
-        const mean = f32x4.splat(inner);
         const scale = f32x4.splat(factor);
         const w = weights + i * row;
         const s = slopes + i * row;
+        let sums = f32x4.splat(0);
         for (let j: usize = 0; j < keys; j += 4) {
           const rest = keys - j;
           const weight = exp4(f32x4.sub(f32x4.mul(load(w + j * F, rest), scale), shift), constants);
           store(w + j * F, weight, rest);
-          store(s + j * F, f32x4.mul(f32x4.mul(weight, f32x4.sub(load(s + j * F, rest), mean)), scale), rest);
+          sums = addProduct(sums, weight, load(s + j * F, rest));
+        }
+        const mean = f32x4.splat(sumLanes(sums));
+        for (let j: usize = 0; j < keys; j += 4) {
+          const rest = keys - j;
+          const slope = f32x4.mul(f32x4.sub(load(s + j * F, rest), mean), scale);
+          store(s + j * F, f32x4.mul(load(w + j * F, rest), slope), rest);
         }
       }
       // Both sums over the queries go on from block to block.
@@ -160,7 +160,6 @@ export function attentionGradient(
     }
     dy += queries * line;
     q += queries * line;
-    y += queries * line;
     dq += queries * line;
     k += keys * line;
     v += keys * line;

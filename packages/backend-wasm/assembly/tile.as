@@ -1,6 +1,6 @@
 // The heart of every product: a 4×8 tile of C kept in eight registers. A larger tile spills in V8.
 
-import { addProduct, F, least, load, store } from './vector';
+import { addProduct, F, least, load, store, storeTransposed } from './vector';
 
 /** Rows and columns of the register tile. */
 export const ROWS: usize = 4;
@@ -176,18 +176,7 @@ function packRows(to: usize, step: usize, from: usize, count: usize, k: usize, n
   if (kStride === F) {
     for (; i + 4 <= k; i += 4) {
       const o = i * F;
-      const a = v128.load(r0 + o);
-      const b = v128.load(r1 + o);
-      const c = v128.load(r2 + o);
-      const d = v128.load(r3 + o);
-      const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
-      const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
-      const cd0 = i32x4.shuffle(c, d, 0, 4, 1, 5);
-      const cd1 = i32x4.shuffle(c, d, 2, 6, 3, 7);
-      v128.store(to, i64x2.shuffle(ab0, cd0, 0, 2));
-      v128.store(to + step, i64x2.shuffle(ab0, cd0, 1, 3));
-      v128.store(to + 2 * step, i64x2.shuffle(ab1, cd1, 0, 2));
-      v128.store(to + 3 * step, i64x2.shuffle(ab1, cd1, 1, 3));
+      storeTransposed(to, step, v128.load(r0 + o), v128.load(r1 + o), v128.load(r2 + o), v128.load(r3 + o));
       to += 4 * step;
     }
   }

@@ -44,17 +44,17 @@ export function store(p: usize, v: v128, count: usize): void {
   else storePart(p, v, count);
 }
 
-/** Writes the transpose of the 4×4 matrix with rows a, b, c, d at `dst`. */
+/** Writes the transpose of the 4×4 matrix with rows a, b, c, d: its rows are `step` bytes apart. */
 @inline
-export function storeTransposed(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
+export function storeTransposed(dst: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
   const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
   const cd0 = i32x4.shuffle(c, d, 0, 4, 1, 5);
   const cd1 = i32x4.shuffle(c, d, 2, 6, 3, 7);
   v128.store(dst, i64x2.shuffle(ab0, cd0, 0, 2));
-  v128.store(dst, i64x2.shuffle(ab0, cd0, 1, 3), 16);
-  v128.store(dst, i64x2.shuffle(ab1, cd1, 0, 2), 32);
-  v128.store(dst, i64x2.shuffle(ab1, cd1, 1, 3), 48);
+  v128.store(dst + step, i64x2.shuffle(ab0, cd0, 1, 3));
+  v128.store(dst + 2 * step, i64x2.shuffle(ab1, cd1, 0, 2));
+  v128.store(dst + 3 * step, i64x2.shuffle(ab1, cd1, 1, 3));
 }
 
 @inline

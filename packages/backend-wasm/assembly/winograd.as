@@ -290,23 +290,26 @@ function addresses(
   }
 }
 
-/** Floats of the transformed filter. */
+/** Bytes between the points of a block beside its numbers: at a power of two they would share a cache set. */
+const SKEW: usize = 64;
+
+/** Bytes of the transformed filter. */
 export function winogradFilterSize(k: usize, n: usize): f64 {
-  return <f64>POINTS * <f64>roundUp(k, 4) * <f64>roundUp(n, COLUMNS);
+  return <f64>POINTS * (<f64>F * <f64>roundUp(k, 4) * <f64>roundUp(n, COLUMNS) + <f64>SKEW);
 }
 
 /**
- * The filter w[3][3][k][n] as U[36][n / 8][k][8], padded with zeros. `turned` rotates it by half a turn, as the
+ * The filter w[3][3][k][n] as U[36][n / 8][k][8], padded with zeros, SKEW bytes between its points. `turned` rotates it by half a turn, as the
  * gradient for the input wants it.
  */
 export function winogradFilter(u: usize, w: usize, k: usize, n: usize, turned: bool, scratch: usize): void {
   const constants = constantTable();
   const k4 = roundUp(k, 4);
   const panels = roundUp(n, COLUMNS) / COLUMNS;
-  const point = panels * k4 * COLUMNS * F;
+  const point = panels * k4 * COLUMNS * F + SKEW;
   const half = scratch;
   const tap = k * n * F;
-  memory.fill(u, 0, POINTS * point);
+  if (k4 !== k || n % COLUMNS !== 0) memory.fill(u, 0, POINTS * point);
   for (let i: usize = 0; i < k; i++) {
     for (let j: usize = 0; j < n; j += 4) {
       const count = n - j;
@@ -332,8 +335,24 @@ export function transposeTaps(to: usize, from: usize, taps: usize, k: usize, n: 
 }
 
 function transpose(to: usize, from: usize, rows: usize, columns: usize): void {
-  for (let i: usize = 0; i < rows; i++) {
-    for (let j: usize = 0; j < columns; j++) f32.store(to + (j * rows + i) * F, f32.load(from + (i * columns + j) * F));
+  const row = columns * F;
+  const column = rows * F;
+  const ready: usize = ((rows | columns) & 3) === 0 ? rows : 0;
+  for (let i: usize = 0; i < ready; i += 4) {
+    for (let j: usize = 0; j < columns; j += 4) {
+      const p = from + i * row + j * F;
+      storeTransposed(
+        to + j * column + i * F,
+        column,
+        v128.load(p),
+        v128.load(p + row),
+        v128.load(p + 2 * row),
+        v128.load(p + 3 * row),
+      );
+    }
+  }
+  for (let i = ready; i < rows; i++) {
+    for (let j: usize = 0; j < columns; j++) f32.store(to + j * column + i * F, f32.load(from + i * row + j * F));
   }
 }
 
@@ -343,9 +362,6 @@ function blockOf(cin: usize, cout: usize): usize {
   return fits < 32 ? 32 : fits > 128 ? 128 : fits;
 }
 const BLOCK_BYTES: usize = 1 << 19;
-
-/** Bytes between the points of a block beside its numbers: at a power of two they would share a cache set. */
-const SKEW: usize = 64;
 
 /** Bytes of scratch that `winograd` and `winogradFilterGradient` need. */
 export function winogradScratch(cin: usize, cout: usize): f64 {
@@ -425,6 +441,7 @@ export function winograd(
           const from = four + point * V;
           storeTransposed(
             to + point * patchStep,
+            V,
             v128.load(from),
             v128.load(from + POINTS * V),
             v128.load(from + 2 * POINTS * V),
@@ -438,7 +455,7 @@ export function winograd(
       tiles(
         patches + point * patchStep,
         group,
-        u + point * ci * co * F,
+        u + point * (ci * co * F + SKEW),
         ci * COLUMNS * F,
         roundUp(here, ROWS),
         co,

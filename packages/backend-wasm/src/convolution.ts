@@ -77,7 +77,7 @@ export function convolve(
   const biasAddress = bias === undefined ? 0 : address(bias);
   const residualAddress = residual === undefined ? 0 : address(residual);
   if (isWinograd(g) && g.channels >= FEW_CHANNELS) {
-    const bytes = 4 * kernels.winogradFilterSize(g.channels, g.outChannels);
+    const bytes = kernels.winogradFilterSize(g.channels, g.outChannels);
     const scratch = room.scratch(bytes + kernels.winogradScratch(g.channels, g.outChannels));
     const kind = `winograd ${g.channels} ${g.outChannels}`;
     const u = room.derived(filter, kind, bytes, scratch, (to) =>
@@ -126,7 +126,7 @@ export function convolveInputGradient(
   const { kernels, address } = room;
   const dx = room.output([g.batch, g.height, g.width, g.channels]);
   if (isWinograd(g)) {
-    const bytes = 4 * kernels.winogradFilterSize(g.outChannels, g.channels);
+    const bytes = kernels.winogradFilterSize(g.outChannels, g.channels);
     const turned = 4 * 9 * g.channels * g.outChannels;
     const scratch = room.scratch(bytes + turned + kernels.winogradScratch(g.outChannels, g.channels));
     const kind = `winograd turned ${g.channels} ${g.outChannels}`;

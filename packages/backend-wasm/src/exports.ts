@@ -20,7 +20,6 @@ export interface Exports {
     q: number,
     k: number,
     v: number,
-    y: number,
     logSumExp: number,
     dq: number,
     dk: number,

@@ -99,14 +99,14 @@ export const opsKernels: readonly KernelConfig[] = [
     );
     return [y, logSumExp];
   }),
-  kernel('DiffusionAttentionGrad', (room, { dy, q, k, v, y, logSumExp }) => {
+  kernel('DiffusionAttentionGrad', (room, { dy, q, k, v, logSumExp }) => {
     const [batch, heads, queries, depth] = q.shape as [number, number, number, number];
     const keys = k.shape[2]!;
     const gradients = [room.output(q.shape), room.output(k.shape), room.output(v.shape)] as const;
     if (queries === 0) return gradients.map((gradient) => fill(room, gradient, 0));
     const scratch = room.scratch(room.kernels.attentionScratch(keys, depth));
     room.kernels.attentionGradient(
-      ...addresses(room, [dy, q, k, v, y, logSumExp, ...gradients]),
+      ...addresses(room, [dy, q, k, v, logSumExp, ...gradients]),
       batch * heads,
       queries,
       keys,

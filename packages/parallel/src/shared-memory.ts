@@ -11,6 +11,8 @@ const WORDS = 3;
 const WHY_BYTES = 4096;
 /** Of the numbers that all show at a time, those that each rank adds up: 256 kB, which a core's cache holds. */
 const PART = 1 << 16;
+/** How often a rank looks whether the others have come before it sleeps: to be woken takes longer than to add up a piece. */
+const LOOKS = 5000;
 
 interface Parts {
   readonly size: number;
@@ -104,6 +106,7 @@ export function sharedWire(memory: SharedArrayBuffer, rank: number, wait: Wait):
       Atomics.add(watched, MEETINGS, 1);
       tellNews(watched);
     }
+    for (let looks = 0; looks < LOOKS && Atomics.load(watched, MEETINGS) === meetings; looks++);
     for (;;) {
       // Before what it tells is looked at: none is missed in between.
       const news = Atomics.load(watched, NEWS);
