@@ -9,7 +9,7 @@ const PROBE = Uint8Array.of(
 );
 
 interface NodeProcess {
-  readonly versions: Readonly<Record<string, string | undefined>>;
+  readonly versions: { readonly node?: string; readonly bun?: string };
   getBuiltinModule(name: 'node:v8'): { setFlagsFromString(flags: string): void };
 }
 
@@ -18,7 +18,7 @@ export function hasFusedProducts(): boolean {
   if (WebAssembly.validate(PROBE)) return true;
   // Node 20 has it all, but behind a flag.
   const { process } = globalThis as { process?: NodeProcess };
-  if (process?.versions.node?.startsWith('20.') && process.versions['bun'] === undefined) {
+  if (process?.versions.node?.startsWith('20.') && process.versions.bun === undefined) {
     process.getBuiltinModule('node:v8').setFlagsFromString('--experimental-wasm-relaxed-simd');
   }
   return WebAssembly.validate(PROBE);

@@ -254,6 +254,25 @@ export const tfjsKernels: readonly TfjsKernel[] = [
       });
     },
   },
+  {
+    // [a, b, c, d] to [a, c, b, d], as attention parts its heads; tfjs moves one number at a time.
+    name: tf.Transpose,
+    run: (room, { x }, attrs) => {
+      const perm = attrs.perm as number[];
+      if (!areFloats(x!) || x!.shape.length !== 4 || !isShape(perm, [0, 2, 1, 3])) return undefined;
+      const [a, b, c, d] = x!.shape as [number, number, number, number];
+      const y = room.output([a, c, b, d]);
+      const line = 4 * d;
+      let to = room.address(y);
+      for (let i = 0; i < a; i++) {
+        for (let j = 0; j < c; j++) {
+          room.kernels.copyRows(to, line, room.address(x!) + (i * b * c + j) * line, c * line, b, d);
+          to += b * line;
+        }
+      }
+      return y;
+    },
+  },
 ];
 
 /** The entries `begin … begin + size − 1` along one axis. */

@@ -1,7 +1,11 @@
+import { expect, it } from 'vitest';
 import { binary as plain } from '#binary';
 import { binary as fused } from '#fused-binary';
-import { expect, it } from 'vitest';
 import { hasFusedProducts } from '../src/fused.js';
+
+// f32x4.relaxed_madd and f32x4.relaxed_nmadd.
+const MULTIPLY_ADD = Buffer.of(0xfd, 0x85, 0x02);
+const NEGATED = Buffer.of(0xfd, 0x86, 0x02);
 
 it('finds relaxed SIMD in every Node that we run on', () => {
   expect(hasFusedProducts()).toBe(true);
@@ -9,9 +13,8 @@ it('finds relaxed SIMD in every Node that we run on', () => {
 });
 
 it('an engine that fails the probe gets a build without any of it', () => {
-  // f32x4.relaxed_madd and relaxed_nmadd are 0xfd 0x85 0x02 and 0xfd 0x86 0x02.
-  const relaxed = /\u00fd[\u0085\u0086]\u0002/;
-  const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
-  expect(text(fused)).toMatch(relaxed);
-  expect(text(plain)).not.toMatch(relaxed);
+  const hasRelaxed = (bytes: Uint8Array): boolean =>
+    [MULTIPLY_ADD, NEGATED].some((code) => Buffer.from(bytes).includes(code));
+  expect(hasRelaxed(fused)).toBe(true);
+  expect(hasRelaxed(plain)).toBe(false);
 });

@@ -293,6 +293,10 @@ export const rightCalls: Record<string, (g: Draw) => Call> = {
       attrs: { axis, numOrSizeSplits: one<number | number[]>(g, 1, x[axis]!, [first, x[axis]! - first]) },
     };
   },
+  [tf.Transpose]: (g) => ({
+    inputs: float32s({ x: [size(g, 3), size(g, 5), size(g, 5), size(g, 9)] }),
+    attrs: { perm: [0, 2, 1, 3] },
+  }),
 };
 
 function random(g: Draw): Call {

@@ -140,6 +140,15 @@ it('fused.matMul is that of the cpu backend with a bias and every activation', (
 it('gather has the gradient of the cpu backend, where an index comes twice and where one never comes', () =>
   expectSameOnBoth(() => withGradients((x) => tf.gather(x, [2, 0, 2, 4]), [normal(1, [5, 3])])));
 
+it('a transposition of the two axes in the middle is that of the cpu backend, and so is its gradient', () =>
+  fc.assert(
+    fc.asyncProperty(fc.tuple(size(3), size(5), size(5), size(9)), (shape) =>
+      expectSameOnBoth(() =>
+        withGradients((x) => tf.square(tf.transpose(x, [0, 2, 1, 3])), [normal(1, shape)]),
+      ),
+    ),
+  ));
+
 it('concat, slice and split are those of the cpu backend along every axis, and so are their gradients', () =>
   fc.assert(
     fc.asyncProperty(
