@@ -7,6 +7,8 @@ export interface Handles {
   readonly int: unknown;
   readonly float: unknown;
   readonly sum: unknown;
+  /** In the place of what is sent: what is received is that too. */
+  readonly inPlace: bigint;
 }
 
 // Open MPI; its name where only the headers' package has a link to it; MPICH, under Debian's name.
@@ -103,11 +105,19 @@ function handlesOf(library: Library): Handles {
       int: address('int'),
       float: address('float'),
       sum: address('op_sum'),
+      inPlace: 1n,
     };
   }
   // Those that share MPICH's binary interface.
   if (/^(MPICH|MVAPICH|Intel)/.test(version)) {
-    return { type: 'int', world: 0x44000000, int: 0x4c000405, float: 0x4c00040a, sum: 0x58000003 };
+    return {
+      type: 'int',
+      world: 0x44000000,
+      int: 0x4c000405,
+      float: 0x4c00040a,
+      sum: 0x58000003,
+      inPlace: -1n,
+    };
   }
   throw new Error(
     `the MPI library must be Open MPI or MPICH, which this one is not (${version || 'it does not say what it is'}): ${PACKAGES}`,

@@ -66,7 +66,7 @@ interface MpiWire extends Wire {
 }
 
 function start({ handles, call, waiting }: MpiLibrary, patience: number): MpiWire {
-  const { type, world, int, float, sum } = handles;
+  const { type, world, int, float, sum, inPlace } = handles;
   const level = new Int32Array(1);
   call('MPI_Init_thread', ['void *', 'void *', 'int', 'int *'], null, null, MPI_THREAD_SERIALIZED, level);
   if (level[0]! < MPI_THREAD_SERIALIZED) {
@@ -141,7 +141,7 @@ function start({ handles, call, waiting }: MpiLibrary, patience: number): MpiWir
     size,
     tell,
     async sum(buffer) {
-      await allreduce(buffer.slice(), buffer, buffer.length, float, sum, world);
+      await allreduce(inPlace, buffer, buffer.length, float, sum, world);
       return buffer;
     },
     async broadcast(buffer) {
