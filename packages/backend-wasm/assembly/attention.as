@@ -1,23 +1,31 @@
 // softmax(q kᵀ / √D) v, one head and one block of queries at a time: no more scores than a block are ever in memory.
 
 import { constantTable } from './constants';
-import { gemm, gemmScratch } from './gemm';
+import { gemm, gemmScratch, roomyGemm } from './gemm';
 import { exp4 } from './math';
-import { addProduct, clear, F, least, load, store, sumLanes } from './vector';
+import { COLUMNS } from './tile';
+import { addProduct, clear, F, least, load, roundUp, store, sumLanes } from './vector';
 
 const QUERIES: usize = 64;
 
-/** Bytes of scratch for `keys` keys and `depth` numbers a head. */
-export function attentionScratch(keys: f64, depth: f64): f64 {
-  return <f64>gemmScratch() + (2 * <f64>QUERIES * keys + keys + depth + 8) * <f64>F;
+/** Numbers from one row of scores to the next: there is room for whole tiles. */
+@inline
+function pitchOf(keys: usize): usize {
+  return roundUp(keys, COLUMNS);
 }
 
-/** scores[rows][keys] = q kᵀ. */
+/** Bytes of scratch for `keys` keys and `depth` numbers a head. */
+export function attentionScratch(keys: usize, depth: usize): f64 {
+  return <f64>gemmScratch() + ((2 * <f64>QUERIES + 1) * <f64>pitchOf(keys) + <f64>depth + 8) * <f64>F;
+}
+
+/** scores[rows][keys] = q kᵀ, `pitchOf(keys)` numbers from row to row. */
 @inline
 function product(
   q: usize, k: usize, scores: usize, rows: usize, keys: usize, depth: usize, zeros: usize, scratch: usize,
 ): void {
-  gemm(q, depth * F, F, k, F, depth * F, scores, keys * F, rows, keys, depth, zeros, 0, scratch);
+  const row = pitchOf(keys) * F;
+  roomyGemm(q, depth * F, F, k, F, depth * F, scores, row, rows, keys, depth, zeros, 0, scratch);
 }
 
 /** The softmax of `factor` times one row, in place; returns the logarithm of the sum of exponentials. */
@@ -81,17 +89,18 @@ export function attention(
 ): void {
   const factor = <f32>(1 / Math.sqrt(<f64>depth));
   const scores = scratch + gemmScratch();
-  const zeros = scores + 2 * QUERIES * keys * F;
+  const row = pitchOf(keys) * F;
+  const zeros = scores + 2 * QUERIES * row;
   const line = depth * F;
-  clear(zeros, keys + depth);
+  clear(zeros, pitchOf(keys) + depth);
   for (let head: usize = 0; head < heads; head++) {
     for (let first: usize = 0; first < queries; first += QUERIES) {
       const rows = least(QUERIES, queries - first);
       product(q + first * line, k, scores, rows, keys, depth, zeros, scratch);
       for (let i: usize = 0; i < rows; i++) {
-        f32.store(logSumExp + (first + i) * F, <f32>softmaxRow(scores + i * keys * F, keys, factor));
+        f32.store(logSumExp + (first + i) * F, <f32>softmaxRow(scores + i * row, keys, factor));
       }
-      gemm(scores, keys * F, F, v, line, F, y + first * line, line, rows, depth, keys, zeros, 0, scratch);
+      gemm(scores, row, F, v, line, F, y + first * line, line, rows, depth, keys, zeros, 0, scratch);
     }
     q += queries * line;
     y += queries * line;
@@ -120,11 +129,11 @@ export function attentionGradient(
   const constants = constantTable();
   const factor = <f32>(1 / Math.sqrt(<f64>depth));
   const weights = scratch + gemmScratch();
-  const slopes = weights + QUERIES * keys * F;
-  const zeros = slopes + QUERIES * keys * F;
+  const row = pitchOf(keys) * F;
+  const slopes = weights + QUERIES * row;
+  const zeros = slopes + QUERIES * row;
   const line = depth * F;
-  const row = keys * F;
-  clear(zeros, keys + depth);
+  clear(zeros, pitchOf(keys) + depth);
   for (let head: usize = 0; head < heads; head++) {
     for (let first: usize = 0; first < queries; first += QUERIES) {
       const rows = least(QUERIES, queries - first);

@@ -32,6 +32,47 @@ export function gemm(
   initStride: usize,
   scratch: usize,
 ): void {
+  const corner = scratch + (K_BLOCK * N_BLOCK + M_BLOCK * K_BLOCK) * F;
+  blocks(a, aRow, aColumn, b, bRow, bColumn, c, cStride, m, n, k, init, initStride, scratch, corner);
+}
+
+/** `gemm` where C, and init, have room for whole tiles of 4×8: what stands there beyond m and n is lost. */
+export function roomyGemm(
+  a: usize,
+  aRow: usize,
+  aColumn: usize,
+  b: usize,
+  bRow: usize,
+  bColumn: usize,
+  c: usize,
+  cStride: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  init: usize,
+  initStride: usize,
+  scratch: usize,
+): void {
+  blocks(a, aRow, aColumn, b, bRow, bColumn, c, cStride, m, n, k, init, initStride, scratch, 0);
+}
+
+function blocks(
+  a: usize,
+  aRow: usize,
+  aColumn: usize,
+  b: usize,
+  bRow: usize,
+  bColumn: usize,
+  c: usize,
+  cStride: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  init: usize,
+  initStride: usize,
+  scratch: usize,
+  corner: usize,
+): void {
   if (k === 0) {
     // A sum of nothing.
     for (let i: usize = 0; i < m; i++) copy(c + i * cStride, init + i * initStride, n);
@@ -39,7 +80,6 @@ export function gemm(
   }
   const packedB = scratch;
   const packedA = packedB + K_BLOCK * N_BLOCK * F;
-  const corner = packedA + M_BLOCK * K_BLOCK * F;
   for (let j: usize = 0; j < n; j += N_BLOCK) {
     const nj = least(N_BLOCK, n - j);
     for (let l: usize = 0; l < k; l += K_BLOCK) {

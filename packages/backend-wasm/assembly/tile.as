@@ -91,7 +91,7 @@ function copyCorner(to: usize, toStride: usize, from: usize, fromStride: usize, 
 
 /**
  * C[m][n] = init + A · B for A packed in groups of four rows (`a + i · aGroup`) and B in panels of eight columns
- * (`b + j · bPanel`), both k deep.
+ * (`b + j · bPanel`), both k deep. `corner` is scratch of 4×8 floats, or 0 where C, and init, have room for whole tiles.
  */
 export function tiles(
   a: usize,
@@ -114,7 +114,7 @@ export function tiles(
     let ii = init + j * F;
     for (let i: usize = 0; i < m; i += ROWS) {
       const rows = least(ROWS, m - i);
-      if (rows === ROWS && columns === COLUMNS) tile(ai, b, k, ci, cStride, ii, initStride);
+      if (corner === 0 || (rows === ROWS && columns === COLUMNS)) tile(ai, b, k, ci, cStride, ii, initStride);
       else tileCorner(ai, b, k, ci, cStride, ii, initStride, rows, columns, corner);
       ai += aGroup;
       ci += ROWS * cStride;
