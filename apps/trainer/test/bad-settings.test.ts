@@ -5,7 +5,8 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { sampleSheets } from '../src/run/sheets.js';
-import { folder, inProcess } from './cli.js';
+import { inProcess } from './cli.js';
+import { folder } from './folder.js';
 import { TINY_IMAGES } from './tiny-images.js';
 
 const BACKEND = ['--backend', 'wasm'];

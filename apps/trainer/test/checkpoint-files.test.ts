@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { denoisingNetworkOf, type Network } from '@diffusion-ts/recipes';
@@ -10,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkpointFiles, EMA, MODEL, readCheckpoint, readWeights } from '../src/run/checkpoint-files.js';
 import type { Files } from '../src/run/checkpoints.js';
+import { folder } from './folder.js';
 
 const OPTIMIZER = 'optimizer.safetensors';
 
@@ -32,7 +32,7 @@ function stateOf(network: Network, parts: { ema: boolean; moments: boolean }): T
 }
 
 async function written(files: Promise<Files>): Promise<string> {
-  const path = mkdtempSync(join(tmpdir(), 'checkpoint-'));
+  const path = folder();
   for (const [name, contents] of Object.entries(await files)) writeFileSync(join(path, name), contents);
   return path;
 }

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,51 +8,51 @@ import {
   removeCheckpoint,
   writeCheckpoint,
 } from '../src/run/checkpoints.js';
+import { folder } from './folder.js';
 
-const run = (): string => mkdtempSync(join(tmpdir(), 'run-'));
 const files = (text: string) => ({ 'state.json': text, 'model.safetensors': Uint8Array.of(1, 2, 3) });
 
 describe('checkpoints', () => {
   it('are counted by step, and only once they are complete', () => {
-    const folder = run();
-    expect(checkpointSteps(folder)).toEqual([]);
-    writeCheckpoint(folder, 1000, files('a'), 9);
-    writeCheckpoint(folder, 200, files('b'), 9);
-    mkdirSync(join(folder, 'checkpoints', '.tmp-300'));
-    mkdirSync(join(folder, 'checkpoints', '.old-100'));
-    expect(checkpointSteps(folder)).toEqual([200, 1000]);
-    expect([...readFileSync(join(checkpointFolder(folder, 200), 'model.safetensors'))]).toEqual([1, 2, 3]);
+    const run = folder();
+    expect(checkpointSteps(run)).toEqual([]);
+    writeCheckpoint(run, 1000, files('a'), 9);
+    writeCheckpoint(run, 200, files('b'), 9);
+    mkdirSync(join(run, 'checkpoints', '.tmp-300'));
+    mkdirSync(join(run, 'checkpoints', '.old-100'));
+    expect(checkpointSteps(run)).toEqual([200, 1000]);
+    expect([...readFileSync(join(checkpointFolder(run, 200), 'model.safetensors'))]).toEqual([1, 2, 3]);
   });
 
   it('leave only the newest ones', () => {
-    const folder = run();
-    for (const step of [10, 20, 30, 40]) writeCheckpoint(folder, step, files(''), 2);
-    expect(checkpointSteps(folder)).toEqual([30, 40]);
-    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['30', '40']);
+    const run = folder();
+    for (const step of [10, 20, 30, 40]) writeCheckpoint(run, step, files(''), 2);
+    expect(checkpointSteps(run)).toEqual([30, 40]);
+    expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual(['30', '40']);
   });
 
   it('keep what a step had when it is written again', () => {
-    const folder = run();
-    writeCheckpoint(folder, 5, files('first'), 2);
-    writeCheckpoint(folder, 5, files('second'), 2);
-    expect(readFileSync(join(checkpointFolder(folder, 5), 'state.json'), 'utf8')).toBe('first');
+    const run = folder();
+    writeCheckpoint(run, 5, files('first'), 2);
+    writeCheckpoint(run, 5, files('second'), 2);
+    expect(readFileSync(join(checkpointFolder(run, 5), 'state.json'), 'utf8')).toBe('first');
   });
 
   it('leave nothing behind when one of their files cannot be written', () => {
-    const folder = run();
-    writeCheckpoint(folder, 1, files('good'), 2);
-    expect(() => writeCheckpoint(folder, 2, { 'no/such/folder': '' }, 2)).toThrow('ENOENT');
-    expect(readdirSync(join(folder, 'checkpoints'))).toEqual(['1']);
+    const run = folder();
+    writeCheckpoint(run, 1, files('good'), 2);
+    expect(() => writeCheckpoint(run, 2, { 'no/such/folder': '' }, 2)).toThrow('ENOENT');
+    expect(readdirSync(join(run, 'checkpoints'))).toEqual(['1']);
   });
 
   it('are rid of what a kill left', () => {
-    const folder = run();
-    writeCheckpoint(folder, 7, files('good'), 2);
-    mkdirSync(join(folder, 'checkpoints', '.tmp-8'));
-    writeFileSync(join(folder, 'checkpoints', '.tmp-8', 'model.safetensors'), 'half');
-    cleanCheckpoints(folder);
-    expect(readdirSync(join(folder, 'checkpoints'))).toEqual(['7']);
-    removeCheckpoint(folder, 7);
-    expect(existsSync(checkpointFolder(folder, 7))).toBe(false);
+    const run = folder();
+    writeCheckpoint(run, 7, files('good'), 2);
+    mkdirSync(join(run, 'checkpoints', '.tmp-8'));
+    writeFileSync(join(run, 'checkpoints', '.tmp-8', 'model.safetensors'), 'half');
+    cleanCheckpoints(run);
+    expect(readdirSync(join(run, 'checkpoints'))).toEqual(['7']);
+    removeCheckpoint(run, 7);
+    expect(existsSync(checkpointFolder(run, 7))).toBe(false);
   });
 });

@@ -7,7 +7,8 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
-import { folder, hash, inProcess, weightsOf } from './cli.js';
+import { hash, inProcess, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const CPU = ['--backend', 'cpu'];

@@ -1,13 +1,13 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { readSafetensors } from '@diffusion-ts/checkpoints';
 import type { Command } from 'commander';
-import { afterAll, expect, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { sentence } from '../src/errors.js';
 import { run } from '../src/program.js';
 import { type Metrics, readMetrics } from '../src/run/metrics.js';
@@ -18,18 +18,6 @@ export interface Result {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-const made: string[] = [];
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true });
-});
-
-/** A folder that is new and empty, and gone after the tests. */
-export function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'diffusion-'));
-  made.push(path);
-  return path;
 }
 
 interface Started {

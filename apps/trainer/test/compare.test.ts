@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compareCommand } from '../src/commands/compare.js';
 import { trainCommand } from '../src/commands/train.js';
 import type { Cell } from '../src/runs/compare-run.js';
-import { diffusionHere as diffusion, folder, inProcess, train } from './cli.js';
+import { diffusionHere as diffusion, inProcess, train } from './cli.js';
+import { folder } from './folder.js';
 
 const CPU = ['--backend', 'cpu'];
 let points: string;

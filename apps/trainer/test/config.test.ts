@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PRESETS, type RunConfig } from '@diffusion-ts/recipes';
 import { parseConfig } from '@diffusion-ts/recipes/config';
 import { describe, expect, it } from 'vitest';
 import { type Json, readJson } from '../src/config/read.js';
 import { setPath } from '../src/config/set.js';
+import { folder } from './folder.js';
 
 const mnist: Json = { ...PRESETS.mnist };
 const set = (...assignments: string[]): RunConfig =>
@@ -80,7 +80,7 @@ describe('--set', () => {
 
 describe('the file of a config', () => {
   const written = (text: string): string => {
-    const file = join(mkdtempSync(join(tmpdir(), 'config-')), 'config.json');
+    const file = join(folder(), 'config.json');
     writeFileSync(file, text);
     return file;
   };

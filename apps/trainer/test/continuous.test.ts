@@ -7,15 +7,8 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import {
-  diffusionHere as diffusion,
-  folder,
-  hash,
-  inProcess,
-  losses,
-  type Result,
-  weightsOf,
-} from './cli.js';
+import { diffusionHere as diffusion, hash, inProcess, losses, type Result, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 
 const CPU = ['--backend', 'cpu'];
 const sets = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);

@@ -7,7 +7,8 @@ import { inspectCommand } from '../src/commands/inspect.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import { folder, hash, inProcess, losses, type Outcome, TINY, weightsOf } from './cli.js';
+import { hash, inProcess, losses, type Outcome, TINY, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const CPU = ['--backend', 'cpu'];

@@ -6,7 +6,7 @@ import { disposeParams, type Params, rng } from '@diffusion-ts/tensor';
 import { useBackend } from '@diffusion-ts/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isDiffusers, readDiffusers, readDiffusersConfig, writeDiffusers } from '../src/diffusers.js';
-import { folder } from './cli.js';
+import { folder } from './folder.js';
 
 function configOf(process: object): RunConfig {
   const learned = 'variance' in process && process.variance === 'learnedRange';

@@ -9,7 +9,8 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleCommand } from '../src/commands/sample.js';
 import { checkpointFiles } from '../src/run/checkpoint-files.js';
-import { diffusionHere as diffusion, folder, hash, inProcess, train } from './cli.js';
+import { diffusionHere as diffusion, hash, inProcess, train } from './cli.js';
+import { folder } from './folder.js';
 
 const CPU = ['--backend', 'cpu'];
 const SIZE = 4;

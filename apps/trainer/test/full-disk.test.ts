@@ -8,7 +8,8 @@ import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
 import { readEvaluation } from '../src/run/evaluation.js';
 import { openModel } from '../src/runs/open-model.js';
-import { folder, inProcess, losses, type Outcome, train, weightsOf } from './cli.js';
+import { inProcess, losses, type Outcome, train, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 /** How many writes there is room for; the one after them writes half of what it should, and all others fail too. */

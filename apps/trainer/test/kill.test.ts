@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import { diffusion, folder, losses, start, train, weightsOf } from './cli.js';
+import { diffusion, losses, start, train, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 
 describe('a run', () => {
   it('always resumes after SIGKILL, whenever it comes, and ends where it would have without', async () => {

@@ -8,7 +8,8 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
 import { firstStageBits, latentsOf } from '../src/runs/first-stage.js';
-import { folder, inProcess } from './cli.js';
+import { inProcess } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const WASM = ['--backend', 'wasm'];

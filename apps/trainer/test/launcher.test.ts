@@ -3,7 +3,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { folder } from './cli.js';
+import { folder } from './folder.js';
 
 const LAUNCHER = fileURLToPath(new URL('../diffusion.js', import.meta.url));
 

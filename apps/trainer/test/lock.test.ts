@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { whileLocked } from '../src/run/lock.js';
-import { diffusion, folder, said, start, train } from './cli.js';
+import { diffusion, said, start, train } from './cli.js';
+import { folder } from './folder.js';
 
 /** The number of a process that has ended. */
 function deadPid(): number {

@@ -1,8 +1,8 @@
-import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { appendMetrics, type Metrics, readMetrics, truncateMetrics } from '../src/run/metrics.js';
+import { folder } from './folder.js';
 
 const at = (step: number): Metrics => ({
   step,
@@ -15,7 +15,7 @@ const at = (step: number): Metrics => ({
 });
 
 function written(...steps: number[]): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'metrics-')), 'metrics.jsonl');
+  const file = join(folder(), 'metrics.jsonl');
   for (const step of steps) appendMetrics(file, at(step));
   return file;
 }

@@ -7,7 +7,8 @@ import { Refusal } from '../src/errors.js';
 import { launched } from '../src/launched.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { workersToShare, workersToTrain } from '../src/workers.js';
-import { apart, diffusionHere, folder, said, startTwo, train } from './cli.js';
+import { apart, diffusionHere, said, startTwo, train } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 describe('launched', () => {

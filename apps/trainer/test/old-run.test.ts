@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Evaluation } from '../src/run/evaluation.js';
 import { readConfig } from '../src/run/folder.js';
 import { openModel } from '../src/runs/open-model.js';
-import { diffusionHere as diffusion, folder, losses } from './cli.js';
+import { diffusionHere as diffusion, losses } from './cli.js';
+import { folder } from './folder.js';
 
 // A run that the first edition trained to step 40, and what it made of it: the same run at step 60, and samples and the
 // bound at step 40.

@@ -11,7 +11,8 @@ import { readFingerprint } from '../src/run/fingerprint.js';
 import { ledByClassifier } from '../src/runs/classifier-lead.js';
 import { openModel } from '../src/runs/open-model.js';
 import { pairsOf } from '../src/runs/pairs.js';
-import { folder, inProcess, losses, weightsOf } from './cli.js';
+import { inProcess, losses, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 
 const sets = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const SMALL = [

@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { checkpointSteps } from '../src/run/checkpoints.js';
 import { readEvaluation } from '../src/run/evaluation.js';
 import { quickstart } from '../src/runs/quickstart-run.js';
-import { folder } from './cli.js';
+import { folder } from './folder.js';
 
 const preset = {
   ...PRESETS.moons,

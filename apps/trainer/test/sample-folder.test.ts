@@ -5,7 +5,8 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
-import { folder, hash, inProcess, train } from './cli.js';
+import { hash, inProcess, train } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const CPU = ['--backend', 'cpu'];

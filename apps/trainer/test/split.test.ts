@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { diffusionHere as diffusion, folder, hash, TINY } from './cli.js';
+import { diffusionHere as diffusion, hash, TINY } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const sizes = vi.hoisted((): number[] => []);

@@ -1,10 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventWriter, maskedCrc } from '../src/run/tensorboard.js';
-
-const folder = (): string => mkdtempSync(join(tmpdir(), 'events-'));
+import { folder } from './folder.js';
 
 /** The payloads of a TFRecord file, each checked against both of its checksums. */
 function records(bytes: Buffer): Buffer[] {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { folder } from './cli.js';
+import { folder } from './folder.js';
 
 /** A class-conditional U-Net of 1,000 parameters on 4×4 images. */
 export const TINY_IMAGES = {

@@ -14,7 +14,8 @@ import { trainCommand } from '../src/commands/train.js';
 import { readConfig } from '../src/run/folder.js';
 import { openModel } from '../src/runs/open-model.js';
 import { ofTestImages, toldImages, toldRows } from '../src/runs/told-images.js';
-import { folder, hash, inProcess, weightsOf } from './cli.js';
+import { hash, inProcess, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const CPU = ['--backend', 'cpu'];

@@ -12,16 +12,8 @@ import { readSafetensors } from '@diffusion-ts/checkpoints';
 import { describe, expect, it } from 'vitest';
 import { trainCommand } from '../src/commands/train.js';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import {
-  diffusionHere as diffusion,
-  folder,
-  inProcess,
-  losses,
-  said,
-  start,
-  train,
-  weightsOf,
-} from './cli.js';
+import { diffusionHere as diffusion, inProcess, losses, said, start, train, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 
 describe('diffusion train', () => {
   it('leaves a run with its complete config, a checkpoint, metrics, events, pictures and a report', async () => {

@@ -12,7 +12,8 @@ import { evaluateCommand } from '../src/commands/evaluate.js';
 import { inspectCommand } from '../src/commands/inspect.js';
 import { sampleCommand } from '../src/commands/sample.js';
 import { trainCommand } from '../src/commands/train.js';
-import { diffusionHere as diffusion, folder, hash, inProcess, start, train } from './cli.js';
+import { diffusionHere as diffusion, hash, inProcess, start, train } from './cli.js';
+import { folder } from './folder.js';
 
 const CPU = ['--backend', 'cpu'];
 let points: string;

@@ -3,17 +3,8 @@ import { join } from 'node:path';
 import { batches, type Dataset } from '@diffusion-ts/datasets';
 import { describe, expect, it } from 'vitest';
 import { checkpointSteps } from '../src/run/checkpoints.js';
-import {
-  apart,
-  diffusionHere as diffusion,
-  folder,
-  losses,
-  said,
-  start,
-  TINY,
-  train,
-  weightsOf,
-} from './cli.js';
+import { apart, diffusionHere as diffusion, losses, said, start, TINY, train, weightsOf } from './cli.js';
+import { folder } from './folder.js';
 import { photographs, TINY_IMAGES } from './tiny-images.js';
 
 const TEN = ['--steps', '10', '--set', 'training.decay=constant'];
