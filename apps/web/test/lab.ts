@@ -14,7 +14,12 @@ export const hasBrowser: boolean = existsSync(CHROMIUM);
 export interface Lab {
   readonly url: string;
   /** A page of the site in a browser profile of its own, ready to compute on one worker; what goes wrong in it is in `errors`. */
-  visit(hash: string, options?: BrowserContextOptions): Promise<Visit>;
+  visit(
+    hash: string,
+    options?: BrowserContextOptions,
+    /** What is done before the page is loaded. */
+    first?: (page: Page) => Promise<void>,
+  ): Promise<Visit>;
   close(): Promise<void>;
 }
 
@@ -22,6 +27,8 @@ export interface Visit {
   readonly page: Page;
   /** What the console and uncaught exceptions said. */
   readonly errors: string[];
+  /** Loads the page anew at another address, in the same profile: its files need not be got and compiled again. */
+  load(hash: string): Promise<void>;
   /**
    * How many milliseconds the processor spent on each task of the page's main thread while `act` went on, the longest
    * first. The clock on the wall would also count the time that other programs take from a busy machine.
@@ -82,7 +89,7 @@ export async function openLab(
   }
   return {
     url,
-    visit: (hash, options) => visit(browser, url, hash, options),
+    visit: (hash, options, first) => visit(browser, url, hash, options, first),
     async close() {
       await browser.close();
       await server.close();
@@ -95,6 +102,7 @@ async function visit(
   url: string,
   hash: string,
   options: BrowserContextOptions = {},
+  first?: (page: Page) => Promise<void>,
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
@@ -109,12 +117,21 @@ async function visit(
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
   });
+  const ready = async (): Promise<void> => {
+    await page.locator('h1').waitFor();
+    await page.getByTestId('backend').filter({ hasText: 'WebAssembly' }).waitFor();
+  };
+  await first?.(page);
   await page.goto(`${url}#/${hash}`);
-  await page.locator('h1').waitFor();
-  await page.getByTestId('backend').filter({ hasText: 'WebAssembly' }).waitFor();
+  await ready();
   return {
     page,
     errors,
+    async load(address) {
+      await page.goto(`${url}#/${address}`);
+      await page.reload();
+      await ready();
+    },
     async tasksDuring(act) {
       await browser.startTracing(page, {
         categories: ['disabled-by-default-devtools.timeline', '__metadata'],

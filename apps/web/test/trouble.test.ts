@@ -11,8 +11,14 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
   it('is one tab that trains digits and another one that looks on, and starts over only when that is meant', async () => {
     const { page, errors, close } = await lab.visit('digits?batch=16');
     await page.getByRole('button', { name: 'Train' }).click();
-    await page.getByRole('img', { name: 'Ten digits drawn by the network' }).waitFor();
-    await page.getByText('step 25', { exact: true }).waitFor();
+    // A pause stores the run, which the other tab then finds.
+    await page
+      .getByTestId('digits-progress')
+      .filter({ hasText: /[1-9] of/ })
+      .waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
     const second = await page.context().newPage();
     await second.goto(`${lab.url}#/digits`);
     const told = second.getByText('This run is open in another tab: here it can only be looked at.');
@@ -40,17 +46,15 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
   });
 
   it('says in the plane, too, that the browser stores nothing, and shows Train and the picture on a phone', async () => {
-    const { page, close } = await lab.visit('forward', {
-      viewport: { width: 390, height: 844 },
-      serviceWorkers: 'block',
+    const phone = { viewport: { width: 390, height: 844 }, serviceWorkers: 'block' } as const;
+    const { page, close } = await lab.visit('plane?T=25', phone, async (page) => {
+      // A private window, or one whose disk is full.
+      await page.route(/worker-.*\.js$/, async (route) => {
+        const response = await route.fetch();
+        const refuse = 'navigator.storage.getDirectory = () => Promise.reject(new Error("Refused."));';
+        await route.fulfill({ response, body: `${refuse}${await response.text()}` });
+      });
     });
-    // A private window, or one whose disk is full.
-    await page.route(/worker-.*\.js$/, async (route) => {
-      const response = await route.fetch();
-      const refuse = 'navigator.storage.getDirectory = () => Promise.reject(new Error("Refused."));';
-      await route.fulfill({ response, body: `${refuse}${await response.text()}` });
-    });
-    await page.goto(`${lab.url}?again#/plane?T=25`);
     const train = (await page.getByRole('button', { name: 'Train' }).boundingBox())!;
     expect(train.y + train.height).toBeLessThan(500);
     const picture = (await page.getByRole('img', { name: 'particles of the run' }).boundingBox())!;
@@ -85,11 +89,11 @@ describe.skipIf(!hasBrowser)('the lab where something is in its way', { timeout:
   }
 
   it('draws its curves where the browser says that it speaks C, and shows what is chosen in forced colours', async () => {
-    const { page, errors, close } = await lab.visit('digits', { forcedColors: 'active' });
-    await page.addInitScript(() =>
-      Object.defineProperty(Navigator.prototype, 'language', { get: () => 'C', configurable: true }),
+    const { page, errors, close } = await lab.visit('forward', { forcedColors: 'active' }, (page) =>
+      page.addInitScript(() =>
+        Object.defineProperty(Navigator.prototype, 'language', { get: () => 'C', configurable: true }),
+      ),
     );
-    await page.goto(`${lab.url}?again#/forward`);
     await page.locator('.plots canvas').first().waitFor();
     const backgrounds = await page
       .locator('fieldset')

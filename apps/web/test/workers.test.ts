@@ -5,14 +5,13 @@ import { hasBrowser, ISOLATED, type Lab, NEW_VISITOR, openLab, type Visit, WITHO
 
 /** A page of a device with so many cores, whose worker runs `first` before the page asks it for anything. */
 async function visit(lab: Lab, address: string, cores: number, first = ''): Promise<Visit> {
-  const opened = await lab.visit('forward', { ...NEW_VISITOR, serviceWorkers: 'block' });
-  await opened.page.route(/worker-.*\.js$/, async (route) => {
-    const response = await route.fetch();
-    const has = `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });`;
-    await route.fulfill({ response, body: `${has}${first}${await response.text()}` });
+  return lab.visit(address, { ...NEW_VISITOR, serviceWorkers: 'block' }, async (page) => {
+    await page.route(/worker-.*\.js$/, async (route) => {
+      const response = await route.fetch();
+      const has = `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });`;
+      await route.fulfill({ response, body: `${has}${first}${await response.text()}` });
+    });
   });
-  await opened.page.goto(`${lab.url}?cores=${cores}#/${address}`);
-  return opened;
 }
 
 describe.skipIf(!hasBrowser)('the lab on several workers', { timeout: 120_000 }, () => {
