@@ -50,7 +50,7 @@ const QUESTIONS = {
     return { shapes, values, own, left: tf.memory().numTensors - before };
   },
   async 'sum of many'({ rank, sum }) {
-    return shown(taken((await sum({ x: numbers(rank, 300_001) })).x));
+    return shown(taken((await sum({ x: numbers(rank, 200_001) })).x));
   },
   async 'sum of one'({ rank, sum }) {
     return shown(taken((await sum({ x: numbers(rank, 1) })).x));
@@ -67,7 +67,7 @@ const QUESTIONS = {
     return { values, left: tf.memory().numTensors - before };
   },
   async 'broadcast of many'({ rank, broadcast }) {
-    return digest(taken((await broadcast({ x: numbers(rank, 300_001) })).x));
+    return digest(taken((await broadcast({ x: numbers(rank, 200_001) })).x));
   },
   // Rank r has r + 1 rows, and rank 1 none.
   async gather({ rank, gather }) {
@@ -78,12 +78,12 @@ const QUESTIONS = {
     return { shape: all.shape, values: taken(all), left: tf.memory().numTensors - before };
   },
   async 'gather of many'({ rank, gather }) {
-    return digest(taken(await gather(numbers(rank, 100_000 * (rank + 1) + rank))));
+    return digest(taken(await gather(numbers(rank, 50_000 * (rank + 1) + rank))));
   },
   // Whatever the order in which tensors are read back, the questions are answered in the order in which they were asked.
   async 'many at once'({ rank, sum, gather, broadcast, barrier }) {
     const answers = await Promise.all([
-      sum({ x: numbers(rank, 300_000) }).then(({ x }) => shown(taken(x))),
+      sum({ x: numbers(rank, 200_000) }).then(({ x }) => shown(taken(x))),
       barrier(),
       gather(tf.tensor1d([rank])).then(taken),
       broadcast({ x: tf.tensor1d([rank + 9]) }).then(({ x }) => taken(x)),
@@ -151,7 +151,7 @@ const DISASTERS = {
   async 'the last fails'({ rank, size, sum, barrier }) {
     await barrier();
     if (rank === size - 1) throw new RangeError('the disk is full');
-    await sum({ x: numbers(rank, 400_000) });
+    await sum({ x: numbers(rank, 200_000) });
   },
   async 'the last never answers'({ rank, size, barrier }) {
     if (rank === size - 1) await new Promise((resolve) => setTimeout(resolve, 1 << 30));
