@@ -296,8 +296,8 @@ const twoHalves: NoiseSource = (rng, shape) => {
 
 onEachBackend(() => {
   for (const [name, subject] of Object.entries(SUBJECTS)) {
-    test(`20,000 samples of ${name} have the mean and the variance that follow, after 10 and 40 steps`, async () => {
-      const count = 20_000;
+    test(`10,000 samples of ${name} have the mean and the variance that follow, after 10 and 40 steps`, async () => {
+      const count = 10_000;
       for (const steps of [10, 40]) {
         const sigmas = grid(steps);
         const { mean, variance } = exactMoments(subject, sigmas);
