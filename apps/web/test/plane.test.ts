@@ -173,7 +173,7 @@ describe('a run of three hundred steps', () => {
   const client = { signal: new AbortController().signal, report: () => {} };
   const trained = (id: number, config: Partial<PlaneConfig>) =>
     planeJobs['plane/train'](
-      { id, config: { ...CONFIG, steps: 100, seed: 0, predicts: 'v', ...config }, steps: 300 },
+      { id, config: { ...CONFIG, steps: 50, seed: 0, predicts: 'v', ...config }, steps: 300 },
       client,
     );
   let ofSimple: PlaneEvaluation;
