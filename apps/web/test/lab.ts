@@ -18,7 +18,7 @@ export interface Lab {
     hash: string,
     options?: BrowserContextOptions,
     /** What is done before the page is loaded. */
-    first?: (page: Page) => Promise<void>,
+    first?: (page: Page) => Promise<unknown>,
   ): Promise<Visit>;
   close(): Promise<void>;
 }
@@ -102,7 +102,7 @@ async function visit(
   url: string,
   hash: string,
   options: BrowserContextOptions = {},
-  first?: (page: Page) => Promise<void>,
+  first?: (page: Page) => Promise<unknown>,
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
