@@ -20,7 +20,10 @@ export default defineConfig({
   resolve: { conditions: [...conditions, 'module', 'browser', 'development|production'] },
   ssr: { resolve: { conditions: [...conditions, 'module', 'node', 'development|production'] } },
   test: {
+    // They run in the order of their names: those of the longest files first, so that none is left alone at the end.
     projects: [
+      project('alone', { include: alone }),
+      project('alone, of the trainer', { ...trainer, include: [trainerAlone] }),
       project('packages', { include: [`packages/*/${every}`], exclude: alone, isolate: false }),
       project('trainer', {
         ...trainer,
@@ -28,8 +31,6 @@ export default defineConfig({
         exclude: [trainerAlone],
         isolate: false,
       }),
-      project('trainer alone', { ...trainer, include: [trainerAlone] }),
-      project('alone', { include: alone }),
     ],
     testTimeout: 300_000,
     hookTimeout: 300_000,
