@@ -37,6 +37,8 @@ function namesIn(file: string, text: string, page: string): string[] {
     ...all(/(?:from|import) *["'`]([^"'`]+)["'`]/g),
     ...all(/new URL\(["'`]([^"'`]+\.js)["'`]/g),
     ...all(/["'`]([^"'`]+\.wasm)["'`]/g).map((name) => posix.basename(name)),
+    // Of the two builds of our kernels that for relaxed SIMD, which most browsers load.
+    ...all(/import\(["'`](\.\/fused-binary-[^"'`]+)["'`]\)/g),
     ...pageFiles(text, page),
   ];
 }
