@@ -25,7 +25,8 @@ const NEVER_LOADED = { 'tfjs-backend-wasm.wasm': '', 'tfjs-backend-wasm-threaded
  * Makes tfjs's wasm backend the active one, with the kernels of this package in it: those that the ops of diffusion-ts
  * look for, those that tfjs lacks, and faster ones in the place of some of its own. Call it before the first tensor. The
  * backend runs on one thread: tfjs's threads need an isolated page, do not survive bundlers that rename, and would not
- * serve these kernels.
+ * serve these kernels. The build of the kernels is the one that suits the engine; on Node 20 V8's flag for relaxed SIMD, which
+ * later ones have without, is set for the process.
  * @throws Error if the engine has no WebAssembly SIMD, or the backend does not start; it names the address of the binary.
  * @example
  * await useWasm();
