@@ -1,6 +1,6 @@
 // One rank of the suite, started by mpirun: what it says, or why it failed, in a file, since what ranks print gets mixed up.
 
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { mpi } from '../dist/node.js';
@@ -8,8 +8,12 @@ import ask from './questions.js';
 
 const { folder, patience, ...options } = JSON.parse(process.argv[2]);
 const run = async (communicator) => {
-  // Before MPI ends, after which mpirun may end this rank because another has failed.
-  const write = (outcome) => writeFileSync(join(folder, String(communicator.rank)), serialize(outcome));
+  // Before MPI ends, after which mpirun may end this rank because another has failed; whole or not at all, if it does so here.
+  const write = (outcome) => {
+    const file = join(folder, String(communicator.rank));
+    writeFileSync(`${file}.part`, serialize(outcome));
+    renameSync(`${file}.part`, file);
+  };
   try {
     const said = await ask(communicator, options);
     await communicator.close();
