@@ -38,7 +38,7 @@ async function compile(features) {
       'assembly/index.ts', '--outFile', 'kernels.wasm',
       '--runtime', 'stub', '--importMemory', ...features.flatMap((feature) => ['--enable', feature]),
       '--use', 'abort=', '--noAssert',
-      '--optimizeLevel', '3', '--shrinkLevel', '0', '--converge',
+      '--optimizeLevel', '3', '--shrinkLevel', '0',
     ],
     {
       readFile: (name) => {
