@@ -159,7 +159,7 @@ function fit(name: string, tensor: TensorInfo | undefined, axes: string, lengths
 }
 
 function fitShape(name: string, shape: readonly number[], axes: string, lengths: Lengths): void {
-  const letters = axes.split(' ');
+  const letters = lettersOf(axes);
   const several = letters.indexOf('…');
   const isList = Array.isArray(shape) && shape.every((length) => Number.isInteger(length) && length >= 0);
   const rest = isList ? shape.length - letters.length + 1 : -1;
@@ -178,6 +178,15 @@ function fitShape(name: string, shape: readonly number[], axes: string, lengths:
   letters.forEach((letter, i) => {
     lengths[letter] = at(i);
   });
+}
+
+// Of the few that stand above: a step of training asks for them a thousand times.
+const lettersByAxes = new Map<string, readonly string[]>();
+
+function lettersOf(axes: string): readonly string[] {
+  const letters = lettersByAxes.get(axes) ?? axes.split(' ');
+  lettersByAxes.set(axes, letters);
+  return letters;
 }
 
 function isSame(a: number | readonly number[], b: number | readonly number[]): boolean {

@@ -18,6 +18,8 @@ interface Recorder {
   startTape(): void;
   endTape(): void;
   state: { activeTape: TapeNode[] | null; gradientDepth: number };
+  /** Larger than those of all tensors before. */
+  nextTensorId(): number;
 }
 
 /**
@@ -91,7 +93,7 @@ function forgetGradient(gradients: Map<number, tf.Tensor>, id: number): void {
   gradients.delete(id);
 }
 
-/** The gradients of one node, each a tensor of its own: clones, because a gradient may be dy itself, or a saved tensor. */
+/** The gradients of one node, each a tensor of its own: a clone of what is another's, such as dy itself or a saved tensor. */
 function inputGradients(
   { kernelName, gradient }: TapeNode,
   dys: (tf.Tensor | undefined)[],
@@ -99,6 +101,8 @@ function inputGradients(
 ): tf.Tensor[] {
   if (!gradient) throw new Error(`${kernelName} has no gradient registered`);
   return tf.tidy(() => {
+    const before = (tf.engine() as unknown as Recorder).nextTensorId();
+    const own = new Set<tf.Tensor>();
     const of = gradient(dys);
     return inputs.map(([name, x]) => {
       const dx = of[name]?.();
@@ -107,7 +111,9 @@ function inputGradients(
           `the gradient of ${kernelName} for ${name} must be float32 [${x.shape}], not ${dx?.dtype} [${dx?.shape}]`,
         );
       }
-      return tf.clone(dx);
+      if (dx.id < before || dx.kept || own.has(dx)) return tf.clone(dx);
+      own.add(dx);
+      return dx;
     });
   });
 }

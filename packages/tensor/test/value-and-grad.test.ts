@@ -80,6 +80,26 @@ onEachBackend(() => {
     expectAllClose(f({ x: tf.tensor1d([1, 2, 3]) }).grads.x!, [4, 6, 8]);
   });
 
+  it('takes one new tensor as the gradient of both inputs, and leaves the gradient its own that it keeps', () => {
+    let kept: tf.Tensor | undefined;
+    const twice = tf.customGrad((a, b) => ({
+      value: tf.add(a as tf.Tensor, b as tf.Tensor),
+      gradFunc: (dy) => {
+        const same = tf.mul(dy, 2);
+        return [same, same];
+      },
+    }));
+    const keeping = tf.customGrad((x) => ({
+      value: tf.clone(x as tf.Tensor),
+      gradFunc: (dy) => (kept = tf.keep(tf.mul(dy, 3))),
+    }));
+    const f = valueAndGrad(({ x, y }) => tf.sum(twice(keeping(tf.square(x!)), tf.square(y!))) as tf.Scalar);
+    const { grads } = f({ x: tf.tensor1d([1, 2]), y: tf.tensor1d([5, 7]) });
+    expectAllClose(grads.x!, [12, 24]);
+    expectAllClose(grads.y!, [20, 28]);
+    expectAllClose(kept!, [6, 6]);
+  });
+
   it('differentiates through one output of a kernel with several', () => {
     const f = valueAndGrad(({ x }) => tf.sum(tf.square(tf.split(x!, 2)[1]!)) as tf.Scalar);
     expectAllClose(f({ x: tf.tensor1d([1, 2, 3, 4]) }).grads.x!, [0, 0, 6, 8]);
