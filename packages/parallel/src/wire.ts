@@ -1,5 +1,7 @@
 /** Why nothing is answered any more: another rank has failed, has left, or is no longer heard of. What this one has is whole. */
-export class RankError extends Error {}
+export class RankError extends Error {
+  override readonly name = 'RankError';
+}
 
 /** How numbers get from rank to rank: what differs between threads, processes and hosts, and nothing else. */
 export interface Wire {

@@ -436,8 +436,8 @@ describe.each(['mpirun.openmpi', 'mpirun.mpich'])('of three processes of %s', (m
   const reasonsOf = async (disaster: string, patience?: number): Promise<(string | undefined)[]> =>
     (await outcomesOf(3, mpirun, { disaster, patience }, exitCodes)).map((outcome) => outcome?.reason);
 
-  const failed = 'Error: rank 2 failed: ';
-  const left = 'Error: rank 2 has left: it closed its communicator, or its function has returned';
+  const failed = 'RankError: rank 2 failed: ';
+  const left = 'RankError: rank 2 has left: it closed its communicator, or its function has returned';
   test.skipIf(isMissing(mpirun)).each([
     [
       'the last fails',
@@ -454,7 +454,7 @@ describe.each(['mpirun.openmpi', 'mpirun.mpich'])('of three processes of %s', (m
     // The second of them that would say so may be killed for the first.
     expect(new Set(reasons.filter((reason) => reason !== undefined))).toEqual(
       new Set([
-        'Error: the other ranks have not answered for 0.25 s: one of them hangs, or its machine is cut off',
+        'RankError: the other ranks have not answered for 0.25 s: one of them hangs, or its machine is cut off',
       ]),
     );
   });
