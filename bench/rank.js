@@ -39,19 +39,19 @@ function tasksOf(communicator) {
       const parsed = parseConfig(config, name);
       const built = build(parsed);
       const state = initialState(built.network.init(rng(0)));
-      return [name, { ...parsed, built, state, options: { ...built.trainSteps(rng(1)), communicator } }];
+      return [name, { ...parsed, built, state, steps: built.trainSteps(rng(1)) }];
     }),
   );
   /** One step of training on a batch of `count` images in all, drawn here once. */
-  function step(name, count) {
+  function step(name, count, more = { communicator }) {
     let batch;
     return async () => {
-      const { state, options } = runs[name];
+      const { state, steps } = runs[name];
       batch ??= {
         x0: own(count, rng(2)).normal([count / size, ...IMAGE]),
         ...(name === 'mnist' && { condition: { label: tf.fill([count / size], 7, 'int32') } }),
       };
-      await trainStep(state, batch, options);
+      await trainStep(state, batch, { ...steps, ...more });
     };
   }
   /** The sum over all ranks of numbers that each has. */
@@ -70,6 +70,8 @@ function tasksOf(communicator) {
     'unet step 32': step('unet', 32),
     'unet step 64': step('unet', 64),
     'mnist step 64': step('mnist', 64),
+    // Each keeps its gradients to itself: what the machine gives ranks that compute at the same time.
+    'unet step 64 apart': step('unet', 64, {}),
     // As many tensors, of the same shapes, as a step adds up.
     'unet sum': adds(() => runs.unet.state.params),
     ...Object.fromEntries([1, 1e4, 1e5, 1e6, 4e6].map((count) => [`sum ${count}`, flat(count)])),
