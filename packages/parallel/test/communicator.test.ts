@@ -245,7 +245,7 @@ for (const [name, { size, missing = false, ordered = true, run }] of Object.entr
       const rows = ranks.flatMap((rank) => new Array<number>(rank === 1 ? 0 : rank + 1).fill(rank + 0.5));
       const values = rows.flatMap((value) => [value, value]);
       expect(answersTo('gather')).toEqual(everywhere({ shape: [rows.length, 2], values, left: 0 }));
-      const many = ranks.flatMap((rank) => numbersOf(rank, 50_000 * (rank + 1) + rank));
+      const many = ranks.flatMap((rank) => numbersOf(rank, 70_000 * (rank + 1) + rank));
       expect(answersTo('gather of many')).toEqual(everywhere(digest(many)));
     });
 
