@@ -178,7 +178,7 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
       await choose('flag.png', Buffer.from(picture, 'base64'));
       const pixels = (): Promise<number[][]> =>
         page
-          .getByRole('img', { name: 'The image at t = 1' })
+          .getByRole('img', { name: 'The image at t = 1', exact: true })
           .last()
           .locator('canvas')
           .evaluate((canvas) =>
@@ -187,10 +187,13 @@ describe.skipIf(!hasBrowser)('the lab in Chromium', { timeout: 150_000 }, () => 
             ]),
           );
       await page.waitForFunction(() => document.querySelector('.now canvas')?.getAttribute('width') === '64');
-      const [left, middle, right] = await pixels();
-      expect(left![0]! - left![2]!).toBeGreaterThan(200);
-      expect(Math.min(...middle!)).toBeGreaterThan(200);
-      expect(right![2]! - right![0]!).toBeGreaterThan(200);
+      // It has its size before it is drawn.
+      await expect
+        .poll(async () => {
+          const [left, middle, right] = (await pixels()) as [number[], number[], number[]];
+          return Math.min(left[0]! - left[2]!, ...middle, right[2]! - right[0]!);
+        })
+        .toBeGreaterThan(200);
       await choose('text.png', Buffer.from('no picture'));
       await page
         .getByRole('alert')

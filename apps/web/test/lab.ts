@@ -128,8 +128,9 @@ async function visit(
     page,
     errors,
     async load(address) {
+      // Elsewhere first: a page that plays would write its own state into the new address.
+      await page.goto('about:blank');
       await page.goto(`${url}#/${address}`);
-      await page.reload();
       await ready();
     },
     async tasksDuring(act) {
